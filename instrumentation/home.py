@@ -1,0 +1,36 @@
+"""The folder that holds everything: ``.seasoned/`` by default.
+
+::
+
+    .seasoned/
+        .gitignore          "*": the folder ignores itself
+        seasoned.db         the database (unless another URL is configured)
+        journal/<writer>/   one folder for each recording process
+            lock            locked by that process as long as it lives
+            000000.jsonl    segments, deleted once they are in the database
+
+Made with mode 0700, because transcripts are private.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+DATABASE = "seasoned.db"
+
+
+def prepare(home: Path) -> Path:
+    """Make ``home`` and its journal folder if they are missing; raise :class:`OSError` where that fails."""
+    journals = home / "journal"
+    if not journals.is_dir():
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = home / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+        journals.mkdir(mode=0o700, exist_ok=True)
+    return journals
+
+
+def database_url(home: Path) -> str:
+    """The URL of the default database in ``home``."""
+    return f"sqlite:///{(home / DATABASE).absolute()}"

@@ -1,0 +1,122 @@
+"""The queue of runs that wait to be judged or learned from, kept in the rows of the runs themselves.
+
+Whoever ingests also judges and learns, and there may be several: each takes a run by changing its row inside the
+transaction in which it learns, so that a run counts once. The ``learned_version`` in the table ``meta`` grows
+with every change of what is known, which tells other processes to load their experience again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select, update
+
+from . import reading
+from .schema import events, journals, meta, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Connection
+
+    from .reading import RunRecord
+
+BATCH = 200
+"""Runs read from the queue at a time: keeps memory flat when thousands were imported."""
+
+VERSION_KEY = "learned_version"
+
+
+def unjudged(connection: Connection, namespaces: Collection[str]) -> list[RunRecord]:
+    """Finished runs of these namespaces without an outcome whose present end nobody was asked about."""
+    ids = connection.execute(
+        select(runs.c.run_id)
+        .where(
+            runs.c.namespace.in_(namespaces),
+            runs.c.status == "finished",
+            runs.c.success.is_(None),
+            runs.c.judged.is_not(True),
+        )
+        .order_by(runs.c.finished_at, runs.c.run_id)
+        .limit(BATCH)
+    ).scalars()
+    return [reading.find(connection, run_id) for run_id in ids.all()]
+
+
+def mark_judged(connection: Connection, run_id: str) -> bool:
+    """Note that the run was asked about; False where somebody else did that meanwhile."""
+    done = connection.execute(
+        update(runs).where(runs.c.run_id == run_id, runs.c.judged.is_not(True)).values(judged=True)
+    )
+    return done.rowcount == 1
+
+
+def unlearned(connection: Connection, namespaces: Collection[str]) -> list[RunRecord]:
+    """The next runs of these namespaces to learn from, in their canonical order (finished at, run id)."""
+    ids = connection.execute(
+        select(runs.c.run_id)
+        .where(
+            runs.c.namespace.in_(namespaces),
+            runs.c.status == "finished",
+            runs.c.success.is_not(None),
+            runs.c.learned.is_(None),
+        )
+        .order_by(runs.c.finished_at, runs.c.run_id)
+        .limit(BATCH)
+    ).scalars()
+    return [reading.find(connection, run_id) for run_id in ids.all()]
+
+
+def claim(connection: Connection, run: RunRecord) -> bool:
+    """Take a run for learning, in the transaction that learns from it; False where it is taken, or has changed
+    since it was read (then it comes again)."""
+    done = connection.execute(
+        update(runs)
+        .where(
+            runs.c.run_id == run.run_id,
+            runs.c.learned.is_(None),
+            runs.c.success.is_(run.success),
+            runs.c.finished_at == run.finished_ns,
+        )
+        .values(learned=1)
+    )
+    return done.rowcount == 1
+
+
+def unlearn_all(connection: Connection, namespaces: Collection[str]) -> int:
+    """Put every learned run of these namespaces back into the queue; returns how many."""
+    done = connection.execute(
+        update(runs).where(runs.c.namespace.in_(namespaces), runs.c.learned.is_not(None)).values(learned=None)
+    )
+    return done.rowcount
+
+
+def set_task_type(connection: Connection, run_id: str, task_type: str) -> None:
+    """Keep the task type that a plugin found for a run."""
+    connection.execute(update(runs).where(runs.c.run_id == run_id).values(task_type=task_type))
+
+
+def next_seq(connection: Connection, run_id: str, writer: str) -> int:
+    """The number after the last event that ``writer`` has in this run, as far as it is ingested."""
+    last = connection.execute(
+        select(func.max(events.c.seq))
+        .join(journals, journals.c.journal_pk == events.c.journal_pk)
+        .join(runs, runs.c.run_pk == events.c.run_pk)
+        .where(runs.c.run_id == run_id, journals.c.writer == writer)
+    ).scalar()
+    return 0 if last is None else int(last) + 1
+
+
+def version(connection: Connection) -> int:
+    """How often something was learned or unlearned in this database."""
+    value = connection.execute(select(meta.c.value).where(meta.c.key == VERSION_KEY)).scalar()
+    return int(value) if value is not None else 0
+
+
+def advance(connection: Connection) -> None:
+    """Say that what is known has changed."""
+    now = version(connection)
+    if now == 0 and connection.execute(select(meta.c.key).where(meta.c.key == VERSION_KEY)).scalar() is None:
+        connection.execute(meta.insert().values(key=VERSION_KEY, value="1"))
+    else:
+        connection.execute(update(meta).where(meta.c.key == VERSION_KEY).values(value=str(now + 1)))

@@ -1,0 +1,61 @@
+"""What an adapter is given: its only way to the rest.
+
+Adapters import nothing above this room, so the composer of prompts and the switches reach them here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .guard import Guard
+    from .recorder import Recorder
+    from .runs import Run
+
+
+class Tap:
+    """The recorder, the guard and the composer, as an adapter sees them.
+
+    Attributes:
+        recorder: writes events; replaced by nobody after the adapter is installed.
+        guard: every callback runs under it.
+        compose: gives the block for an agent in a run (empty where nothing is to be injected); never blocks for
+            long, is byte-identical within a run, and has recorded the injection when it returns the first time.
+        idle_ns: how long a conversation may rest before a follow-up is a new run, in nanoseconds.
+        active: False after ``disable()``: whatever of ours is still in place must then pass through.
+    """
+
+    __slots__ = ("active", "compose", "guard", "idle_ns", "recorder")
+
+    def __init__(
+        self, recorder: Recorder, guard: Guard, compose: Callable[[Run, str], str], *, idle_minutes: float = 30.0
+    ) -> None:
+        self.recorder = recorder
+        self.guard = guard
+        self.compose = compose
+        self.idle_ns = int(idle_minutes * 60e9)
+        self.active = True
+
+
+class Adapter(Protocol):
+    """A framework's adapter, as the hook ``register_adapters`` returns them.
+
+    Attributes:
+        name: what runs recorded through it have as ``framework``.
+        module: the import name whose import installs it; it is never imported by us.
+        tested: the oldest and the newest version that its tests run against, by distribution.
+    """
+
+    name: str
+    module: str
+    tested: dict[str, tuple[str, str]]
+
+    def install(self, tap: Tap) -> None:
+        """Patch the framework, which is imported. Raises UnsupportedFramework where it does not know it."""
+        ...
+
+    def uninstall(self) -> None:
+        """Put back what was patched, where ours is still outermost; idempotent."""
+        ...

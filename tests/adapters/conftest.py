@@ -1,0 +1,35 @@
+"""Makes the helpers beside the tests importable, and the recording that most of them use."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def recording(tmp_path, monkeypatch):
+    """The adapter, installed for one test, and everything that it records."""
+    pytest.importorskip("autogen")
+    from classic_kit import Recording
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "not used")
+    logging.getLogger("autogen.oai.client").setLevel(logging.ERROR)
+    recording = Recording(tmp_path / "home")
+    recording.start()
+    yield recording
+    recording.stop()
+    assert recording.guard.failures == {}, recording.guard.last
+
+
+@pytest.fixture(params=["sync", "async"])
+def driver(request):
+    """Calls the framework's synchronous and asynchronous methods by one name."""
+    from classic_kit import Driver
+
+    return Driver(request.param)

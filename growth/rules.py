@@ -1,0 +1,173 @@
+"""Every number that growth follows, in one object, so that none is hidden in code.
+
+The defaults are those of the growth specification unless the attribute says otherwise; ``docs/growth.md`` lists
+them with what they do. Replace them with a table ``[rules]`` in the roster, with a file (:func:`load_rules`) or
+by passing another :class:`Rules` to the plugin; ``seasoned rebuild`` then gives the history under the new rules.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..instrumentation.errors import ConfigError
+from ..instrumentation.runs import COMPLEXITIES
+from .toml_checks import Place, parse_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_LEVEL = 10
+DEFAULT_COMPLEXITY = "medium"
+"""What a run counts as whose complexity nobody knows (the specification's fallback awards, 25 and 5)."""
+
+
+class TitleRange(msgspec.Struct, frozen=True):
+    """A title for an average level of at least ``at_least`` (0 to 10); ``{domain}`` in it is the domain's name."""
+
+    at_least: float
+    title: str
+
+
+def _completed() -> dict[str, int]:
+    return {"low": 10, "medium": 25, "high": 50, "critical": 100}
+
+
+def _failed() -> dict[str, int]:
+    return {"low": 2, "medium": 5, "high": 10, "critical": 15}
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The constants of growth. Amounts are experience points (XP), whole numbers from 0.
+
+    Attributes:
+        completed: award of a solved task by complexity (specification: 10, 25, 50, 100).
+        failed: award of a failed task by complexity: one learns from failure, just less (2, 5, 10, 15).
+        first_time_solve: for the first success of a skill, to that skill (20).
+        repeat_solve: for solving the same kind of task again (5). Listed, not awarded by this version.
+        helped_another_dept: for work outside the agent's own domains (15). Not awarded by this version.
+        no_escalation_streak: for every ``no_escalation_every`` tasks in a row without escalating (10). Not
+            awarded by this version.
+        no_escalation_every: see there (10).
+        cache_worthy: for an answer good enough to be kept (5). Not awarded by this version.
+        user_positive: for praise from the user (30). Not awarded by this version.
+        thresholds: XP from which a skill, or an agent on its total, has level 1, 2, … 10.
+        titles: titles by the average level of the skills in the specialization's domain, ascending. The last one
+            reaches to level 10, where the specification leaves a gap.
+        roster_title_xp: how much a roster's agent must have earned by successful work before its title and
+            specialization follow its work rather than the roster (ours: a starting title lasts for the first
+            level's worth of work).
+        tool_percent: the part of an agent's work that counts for the tools it used, where a run has both tools
+            and a domain or task type (ours: half).
+        strength_level: from which level a skill is a strength before it was ever used (ours: 2).
+        strengths_shown: how many strengths the prompt names (3).
+        abilities_shown: how many abilities the prompt names, those of the highest skills first (ours: 12).
+    """
+
+    completed: dict[str, int] = msgspec.field(default_factory=_completed)
+    failed: dict[str, int] = msgspec.field(default_factory=_failed)
+    first_time_solve: int = 20
+    repeat_solve: int = 5
+    helped_another_dept: int = 15
+    no_escalation_streak: int = 10
+    no_escalation_every: int = 10
+    cache_worthy: int = 5
+    user_positive: int = 30
+    thresholds: tuple[int, ...] = (0, 100, 250, 500, 1000, 2000, 4000, 7000, 11000, 16000)
+    titles: tuple[TitleRange, ...] = (
+        TitleRange(0, "Junior {domain} Specialist"),
+        TitleRange(2, "{domain} Specialist"),
+        TitleRange(4, "Senior {domain} Specialist"),
+        TitleRange(6, "{domain} Expert"),
+        TitleRange(8, "Master {domain} Engineer"),
+    )
+    roster_title_xp: int = 100
+    tool_percent: int = 50
+    strength_level: int = 2
+    strengths_shown: int = 3
+    abilities_shown: int = 12
+
+    def award(self, *, success: bool, complexity: str | None) -> int:
+        """The award of a run, before it is divided among those who contributed."""
+        table = self.completed if success else self.failed
+        return table.get(complexity or DEFAULT_COMPLEXITY, table[DEFAULT_COMPLEXITY])
+
+    def level(self, xp: int) -> int:
+        """The level that ``xp`` alone reaches, 1 to 10."""
+        level = 1
+        for number, threshold in enumerate(self.thresholds, 1):
+            if xp >= threshold:
+                level = number
+        return level
+
+    def xp_to_next(self, level: int, xp: int) -> int:
+        """XP still missing to the level after ``level``; 0 at level 10."""
+        return 0 if level >= MAX_LEVEL else max(0, self.thresholds[level] - xp)
+
+    def title(self, average_level: float, domain_name: str) -> str:
+        """The title of somebody whose skills in the domain have this average level."""
+        found = self.titles[0].title
+        for step in self.titles:
+            if average_level >= step.at_least:
+                found = step.title
+        return found.replace("{domain}", domain_name)
+
+
+def load_rules(path: str | Path) -> Rules:
+    """Rules from a TOML file: the keys are the attributes of :class:`Rules`; what is left out keeps its default.
+
+    Raises:
+        ConfigError: for a file that cannot be read, an unknown key or a value that cannot be.
+    """
+    path = Path(path)
+    table = parse_toml(path, ConfigError, "name a TOML file of growth rules")
+    return rules_from(table, Place(str(path)))
+
+
+def rules_from(table: dict[str, Any], place: Place) -> Rules:
+    """Rules from a parsed table; raises the place's error for what cannot be used."""
+    place.keys(table, Rules.__struct_fields__)
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        here = place.at(key)
+        if key in ("completed", "failed"):
+            values[key] = {**(_completed() if key == "completed" else _failed()), **_awards(here.table(value), here)}
+        elif key == "thresholds":
+            values[key] = _thresholds(here.typed(value, list), here)
+        elif key == "titles":
+            values[key] = _titles(here.typed(value, list), here)
+        elif key == "tool_percent":
+            values[key] = here.whole(value, 0, 100)
+        else:
+            values[key] = here.whole(value, 1 if key == "no_escalation_every" else 0)
+    return Rules(**values)
+
+
+def _awards(table: dict[str, Any], place: Place) -> dict[str, int]:
+    place.keys(table, COMPLEXITIES)
+    return {key: place.at(key).whole(value, 0) for key, value in table.items()}
+
+
+def _thresholds(values: Sequence[Any], place: Place) -> tuple[int, ...]:
+    numbers = tuple(place.at(str(number)).whole(value, 0) for number, value in enumerate(values))
+    if len(numbers) != MAX_LEVEL or numbers[0] != 0 or list(numbers) != sorted(set(numbers)):
+        raise place.wrong(f"must be {MAX_LEVEL} rising numbers, one for each level, the first of them 0")
+    return numbers
+
+
+def _titles(values: Sequence[Any], place: Place) -> tuple[TitleRange, ...]:
+    out: list[TitleRange] = []
+    for number, value in enumerate(values):
+        here = place.at(str(number))
+        table = here.table(value)
+        here.keys(table, ("at_least", "title"))
+        if len(table) != 2:
+            raise here.wrong('must have both keys, as in { at_least = 2, title = "{domain} Specialist" }')
+        at_least = here.at("at_least").typed(table["at_least"], float)
+        out.append(TitleRange(at_least, here.at("title").line(table["title"], 80)))
+    if not out or out[0].at_least != 0 or any(b.at_least <= a.at_least for a, b in pairwise(out)):
+        raise place.wrong("must start at_least = 0 and rise from there, so that every level has one title")
+    return tuple(out)

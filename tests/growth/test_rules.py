@@ -1,0 +1,103 @@
+"""The numbers of growth: the specification's, and others from a file."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seasoned.growth.rules import Rules, TitleRange, load_rules
+from seasoned.instrumentation.errors import ConfigError
+
+RULES = Rules()
+
+
+@pytest.mark.parametrize(
+    ("complexity", "solved", "failed"),
+    [("low", 10, 2), ("medium", 25, 5), ("high", 50, 10), ("critical", 100, 15), (None, 25, 5), ("odd", 25, 5)],
+)
+def test_awards_are_those_of_the_specification(complexity, solved, failed):
+    assert RULES.award(success=True, complexity=complexity) == solved
+    assert RULES.award(success=False, complexity=complexity) == failed
+
+
+@pytest.mark.parametrize(
+    ("xp", "level"),
+    [
+        (0, 1), (99, 1), (100, 2), (249, 2), (250, 3), (499, 3), (500, 4), (999, 4), (1000, 5), (1999, 5), (2000, 6),
+        (3999, 6), (4000, 7), (6999, 7), (7000, 8), (10999, 8), (11000, 9), (15999, 9), (16000, 10), (10**9, 10),
+    ],
+)  # fmt: skip
+def test_levels_start_at_the_specifications_thresholds(xp, level):
+    assert RULES.level(xp) == level
+
+
+@given(st.integers(0, 20_000), st.integers(0, 20_000))
+def test_levels_never_fall_with_more_xp(first, second):
+    low, high = sorted((first, second))
+    assert RULES.level(low) <= RULES.level(high)
+
+
+def test_xp_to_next_counts_down_and_ends_at_mastery():
+    assert RULES.xp_to_next(1, 0) == 100
+    assert RULES.xp_to_next(3, 220) == 280
+    assert RULES.xp_to_next(10, 16_000) == 0
+    assert RULES.xp_to_next(2, 400) == 0  # never below zero, whatever a level was started at
+
+
+@pytest.mark.parametrize(
+    ("average", "title"),
+    [
+        (1, "Junior Debugging Specialist"), (1.99, "Junior Debugging Specialist"), (2, "Debugging Specialist"),
+        (4, "Senior Debugging Specialist"), (6, "Debugging Expert"), (8, "Master Debugging Engineer"),
+        (10, "Master Debugging Engineer"),
+    ],
+)  # fmt: skip
+def test_titles_cover_every_level_up_to_ten(average, title):
+    assert RULES.title(average, "Debugging") == title
+
+
+def test_rules_come_from_a_file_and_keep_the_defaults_of_what_it_leaves_out(tmp_path):
+    path = tmp_path / "rules.toml"
+    path.write_text(
+        "first_time_solve = 7\nthresholds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n"
+        'titles = [{ at_least = 0, title = "{domain} Hand" }]\n[completed]\nlow = 1\n'
+    )
+    rules = load_rules(path)
+    assert rules.first_time_solve == 7
+    assert rules.completed == {"low": 1, "medium": 25, "high": 50, "critical": 100}
+    assert rules.level(5) == 6
+    assert rules.titles == (TitleRange(0, "{domain} Hand"),)
+    assert rules.failed == RULES.failed
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("first_time_solv = 7", "first_time_solv", "did you mean first_time_solve?"),
+        ("first_time_solve = -1", "first_time_solve", "at least 0"),
+        ("first_time_solve = true", "first_time_solve", "a whole number"),
+        ("tool_percent = 101", "tool_percent", "from 0 to 100"),
+        ("thresholds = [0, 100]", "thresholds", "10 rising numbers"),
+        ("thresholds = [0, 5, 4, 6, 7, 8, 9, 10, 11, 12]", "thresholds", "10 rising numbers"),
+        ("[completed]\nhuge = 3", "completed.huge", "low, medium, high, critical"),
+        ("completed = 3", "completed", "must be a table"),
+        ('titles = [{ at_least = 1, title = "x" }]', "titles", "at_least = 0"),
+        ("titles = [{ at_least = 0 }]", "titles.0", "both keys"),
+        ("first_time_solve = ", "", "not valid TOML"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_with_its_place_and_the_mend(tmp_path, text, place, says):
+    path = tmp_path / "rules.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_rules(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert place in message
+    assert says in message
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.toml cannot be read"):
+        load_rules(tmp_path / "none.toml")

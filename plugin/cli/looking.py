@@ -1,0 +1,184 @@
+"""Commands that look at what was recorded and learned: ``runs``, ``show``, ``growth`` and ``prompt``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...instrumentation.errors import NotFound
+from . import options, output
+
+if TYPE_CHECKING:
+    from ...instrumentation.reading import RunRecord
+
+
+SHOWN_RUNS = 50
+"""Rows of the table of runs, unless ``--limit`` says otherwise."""
+
+
+WIDE = 130
+"""Columns of a terminal from which on the table of runs has all its columns."""
+
+
+def runs(
+    agent: options.Agent = None,
+    domain: options.Domain = None,
+    namespace: options.Namespace = None,
+    success: Annotated[bool, typer.Option("--success", help="Only runs that succeeded.")] = False,
+    failure: Annotated[bool, typer.Option("--failure", help="Only runs that failed.")] = False,
+    unknown: Annotated[bool, typer.Option("--unknown", help="Only runs that nobody has judged.")] = False,
+    since: options.Since = None,
+    text: options.Text = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many, the newest.")] = None,
+    no_flush: options.NoFlush = False,
+    json: options.Json = False,
+    home: options.Home = None,
+    db: options.Db = None,
+) -> None:
+    """List recorded runs, the newest first. In a terminal, 50 of them unless --limit says otherwise.
+
+    JSON: [{run_id, session_id, namespace, task, domain, framework, agents, started_at, duration_s, messages,
+    tool_calls, errors, success, quality, outcome_source, cost_usd, ...}].
+    """
+    from ...instrumentation import reading
+
+    if success + failure + unknown > 1:
+        raise typer.BadParameter("give at most one of --success, --failure and --unknown", param_hint="--success")
+    filters: dict[str, Any] = {
+        "agent": agent, "domain": domain, "namespace": namespace, "since_ns": options.when(since), "text": text,
+    }  # fmt: skip
+    if success or failure or unknown:
+        filters["success"] = True if success else False if failure else None
+    config = options.configured(home, db, namespace=namespace)
+    if not options.recorded(config):
+        output.hint(options.nothing_yet(config))
+        if json:
+            output.print_json([])
+        return
+    shown = limit if limit is not None else None if json else SHOWN_RUNS
+    with options.workspace(config, update=not no_flush) as opened, opened.store.reading() as connection:
+        found = reading.runs(connection, limit=None if shown is None else shown + 1, **filters)
+        waiting = without_outcome(connection, namespace)
+    more = shown is not None and len(found) > shown
+    found = found[:shown]
+    if json:
+        output.print_json([record.public() for record in found])
+        return
+    if found:
+        output.show(_table(found))
+    else:
+        output.hint(f"No run fits in {config.home_path}." if any(filters.values()) else options.nothing_yet(config))
+    if more and limit is None:
+        output.hint(f"Only the newest {shown} are shown; --limit N shows more.")
+    if waiting:
+        output.hint(options.missing_outcomes(waiting))
+
+
+def without_outcome(connection: Any, namespace: str | None = None) -> int:
+    """How many finished runs, nested ones left out, nobody has judged."""
+    from sqlalchemy import func, select
+
+    from ...instrumentation.schema import runs as table
+
+    query = (
+        select(func.count())
+        .select_from(table)
+        .where(table.c.success.is_(None), table.c.parent_run_id.is_(None), table.c.status == "finished")
+    )
+    if namespace is not None:
+        query = query.where(table.c.namespace == namespace)
+    return int(connection.execute(query).scalar_one())
+
+
+def verdict(record: RunRecord) -> str:
+    """A run's outcome in a word or two, such as ``success 0.9``."""
+    if record.success is None:
+        return "unknown" if record.status == "finished" else "running"
+    word = "success" if record.success else "failure"
+    return word if record.quality is None else f"{word} {record.quality:.2g}"
+
+
+def _table(found: list[RunRecord]) -> Any:
+    """The runs as a table; with fewer columns where the terminal is narrow, so that ids are never cut."""
+    from datetime import datetime
+
+    from rich.text import Text
+
+    wide = output.console().width >= WIDE
+    if wide:
+        made = output.table(
+            "run", "started", "~domain", "~agents", ">messages", ">tools", ">errors", "outcome", ">cost", "~task"
+        )
+    else:
+        made = output.table("run", "started", "~domain", ">errors", "outcome", "~task")
+    styles = {True: "green", False: "red"}
+    for record in found:
+        started = datetime.fromtimestamp(record.started_ns / 1e9).astimezone()
+        run, domain, errors = output.plain(record.run_id), output.elastic(record.domain, 16), str(record.errors)
+        outcome = Text(verdict(record), style=styles.get(record.success, "dim"))  # type: ignore[arg-type]
+        task = output.elastic(("↳ " if record.parent_run_id else "") + (record.task or ""), 60)
+        if wide:
+            agents = output.elastic(", ".join(record.agents), 30)
+            cost = "" if record.cost_usd is None else output.money(record.cost_usd)
+            counts = (str(record.messages), str(record.tool_calls), errors)
+            made.add_row(run, f"{started:%Y-%m-%d %H:%M}", domain, agents, *counts, outcome, cost, task)
+        else:
+            made.add_row(run, f"{started:%m-%d %H:%M}", domain, errors, outcome, task)
+    return made
+
+
+def show(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run id, the beginning of one, or `last`.")],
+    prompts: Annotated[
+        bool, typer.Option("--prompts", help="With every model call, the prompt as it was sent.")
+    ] = False,
+    turn: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only the events of this turn.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Long texts in full.")] = False,
+    no_flush: options.NoFlush = False,
+    json: options.Json = False,
+    home: options.Home = None,
+    db: options.Db = None,
+) -> None:
+    """Show everything that happened in a run, in order.
+
+    JSON: {"run": {...}, "events": [{seq, kind, at, at_ns, turn, agent, duration_ms, ...}]}; the further keys of
+    each kind are in docs/cli.md.
+    """
+    from ...instrumentation import reading
+    from . import transcript
+
+    config = options.configured(home, db)
+    if not options.recorded(config):
+        raise NotFound(options.nothing_yet(config))
+    with options.workspace(config, update=not no_flush) as opened, opened.store.reading() as connection:
+        record = reading.find(connection, run)
+        events = reading.events(connection, record.run_id, prompts=prompts)
+        if turn is not None:
+            events = (event for event in events if event.turn == turn)
+        if json:
+            public = (transcript.event_json(event, prompts=prompts) for event in events)
+            output.print_json_stream({"run": record.public()}, "events", public)
+            return
+        output.show_each([*_heading(record), ""])
+        output.show_each(transcript.lines(events, start_ns=record.started_ns, full=full))
+
+
+def _heading(record: RunRecord) -> list[Any]:
+    facts = [
+        verdict(record) + (f" ({record.outcome_source})" if record.outcome_source else ""),
+        record.domain and f"domain {record.domain}",
+        record.framework and f"framework {record.framework}",
+        f"{record.messages} messages",
+        f"{record.model_calls} model calls",
+        f"{record.tool_calls} tool calls",
+        f"{record.errors} errors",
+        None if record.cost_usd is None else output.money(record.cost_usd),
+        None if record.duration_s is None else output.duration(record.duration_s),
+        record.parent_run_id and f"inside {record.parent_run_id}",
+    ]
+    return [
+        output.plain(f"{record.run_id}  {output.one_line(record.task, 200)}", "bold"),
+        output.plain(output.one_line(", ".join(record.agents), 200)),
+        output.plain(output.one_line(" · ".join(fact for fact in facts if fact), 400), "dim"),
+    ]

@@ -1,0 +1,408 @@
+"""What follows the journal, in the background: ingest, judge, learn, tell the sinks, refresh the experience.
+
+One daemon thread for each process, started by the first run. Every step is the same that ``flush()`` and the
+commands take, under one lock, so that when ``flush()`` returns everything written before is in the database and
+learned from. A database that cannot be reached stops nothing: the step is tried again, the journal waits.
+
+The thread rests between steps, because its work in Python takes the interpreter from the host; most of a step is
+one SQL statement for each batch, which does not.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from ..instrumentation.errors import SeasonedError, StoreError
+from ..instrumentation.runs import Run, outcome_payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from ..instrumentation.events import Event
+    from ..instrumentation.guard import Guard
+    from ..instrumentation.ingest import Ingester
+    from ..instrumentation.reading import RunRecord
+    from ..instrumentation.recorder import Recorder
+    from ..instrumentation.store import Store
+    from .manager import Hooks
+
+log = logging.getLogger("seasoned")
+
+REST_SECONDS = 0.5
+"""Between two steps while something is being recorded."""
+LONG_REST_SECONDS = 2.0
+"""Between two steps while nothing is: then only the journals of other, dead processes may wait."""
+
+
+class FlushReport(msgspec.Struct, frozen=True):
+    """What a flush did.
+
+    Attributes:
+        ingested: events that went into the database.
+        learned: runs that were learned from.
+        judged: runs that a rule or evaluator judged.
+        pending_bytes: what is still in journals, because of an error or the timeout; 0 when all is done.
+        error: why, in a line; None when all is done.
+    """
+
+    ingested: int = 0
+    learned: int = 0
+    judged: int = 0
+    pending_bytes: int = 0
+    error: str | None = None
+
+
+class Step(NamedTuple):
+    """What one step did: bytes read from journals, events ingested, runs judged and learned from."""
+
+    read: int = 0
+    events: int = 0
+    judged: int = 0
+    learned: int = 0
+
+
+class Service:
+    """The background work of one process.
+
+    Args:
+        store: opened when first needed; importing and opening it is slow, so nothing here does so before.
+        verdicts: makes the recorder for outcomes of rules and evaluators, with a journal of its own.
+
+    Attributes:
+        namespaces: those that this process learns for: its own, and those of runs that it started in others.
+        error: why the last step failed, or None.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        open_ingester: Callable[[Store], Ingester],
+        verdicts: Callable[[], Recorder],
+        hooks: Hooks,
+        guard: Guard,
+        namespace: str,
+    ) -> None:
+        self._open_store = open_store
+        self._open_ingester = open_ingester
+        self._open_verdicts = verdicts
+        self._hooks = hooks
+        self._guard = guard
+        self.namespaces = {namespace}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._ready = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._store: Store | None = None
+        self._ingester: Ingester | None = None
+        self._verdicts: Recorder | None = None
+        self._seen_version: int | None = None
+        self._sinks: Sequence[Any] | None = None
+        self._inherited: object = None
+        self.error: str | None = None
+
+    # -- the thread ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread, if it does not run."""
+        if self._thread is None or not self._thread.is_alive():
+            self._stopping = False
+            self._thread = threading.Thread(target=self._run, name="seasoned", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout: float) -> FlushReport:
+        """Stop the thread and do what is left, for at most ``timeout`` seconds; what then remains waits in the
+        journal for the next start. Where nothing was ever ingested here, nothing is begun now."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+        report = self.flush(timeout) if self.running or self._ingester is not None else FlushReport()
+        if self._lock.acquire(timeout=1.0):
+            try:
+                if self._verdicts is not None:
+                    self._verdicts.writer.close()
+                    self._verdicts = None
+                if self._store is not None:
+                    self._store.dispose()
+                    self._store = self._ingester = None
+            finally:
+                self._lock.release()
+        return report
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread was started in this process."""
+        return self._thread is not None
+
+    def after_fork(self) -> None:
+        """In a forked child: no thread, fresh locks, and the parent's connections are left alone."""
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        loaded = self._ready.is_set()
+        self._ready = threading.Event()
+        if loaded:
+            self._ready.set()
+        self._thread = None
+        self._stopping = False
+        if self._store is not None:
+            self._store.dispose(close=False)
+            self._inherited = (self._store, self._ingester)  # kept alive: closing them is the parent's business
+        self._store = self._ingester = None
+        if self._verdicts is not None:
+            self._verdicts.writer.abandon()
+            self._verdicts = None
+
+    def _run(self) -> None:
+        rest = REST_SECONDS
+        while not self._stopping:
+            did = False
+            try:
+                with self._lock:
+                    did = self._step().read > 0
+                self.error = None
+            except SeasonedError as error:
+                if self.error is None:
+                    log.warning("seasoned: %s", error)
+                self.error = str(error)
+                rest = LONG_REST_SECONDS
+            except Exception as error:  # noqa: BLE001  the thread must live
+                self._guard.caught("service", error)
+                self.error = f"{type(error).__name__}: {error}"
+                rest = LONG_REST_SECONDS
+            self._ready.set()
+            rest = REST_SECONDS if did else min(rest * 1.5, LONG_REST_SECONDS)
+            self._wake.wait(rest)
+            self._wake.clear()
+
+    def wait_ready(self, timeout: float = 1.0) -> bool:
+        """Give the experience a moment to be loaded, once, before the first block is composed."""
+        return self._ready.is_set() or (self._thread is not None and self._ready.wait(timeout))
+
+    # -- a step ----------------------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """The database, opened and brought to this version's schema; raises StoreError."""
+        if self._store is None:
+            store = self._open_store()
+            store.prepare()
+            self._store = store
+        return self._store
+
+    @property
+    def ingester(self) -> Ingester:
+        """What reads the journals into :attr:`store`."""
+        if self._ingester is None:
+            self._ingester = self._open_ingester(self.store)
+        return self._ingester
+
+    def flush(self, timeout: float = 30.0) -> FlushReport:
+        """Bring everything written so far into the database and learn from it. Raises nothing: see the report."""
+        deadline = time.monotonic() + timeout
+        ingested = judged = learned = 0
+        more = False
+        error: str | None = None
+        while True:
+            if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                error = f"not done after {timeout:g} seconds"
+                break
+            try:
+                step = self._step()
+                more = step.read > 0 or step.judged > 0
+                if not more:
+                    self.ingester.release()
+                error = None
+            except SeasonedError as failure:
+                step, error = Step(), str(failure)
+            except Exception as failure:  # noqa: BLE001
+                self._guard.caught("flush", failure)
+                step, error = Step(), f"{type(failure).__name__}: {failure}"
+            finally:
+                self._lock.release()
+            ingested, judged, learned = ingested + step.events, judged + step.judged, learned + step.learned
+            if error is None and not more:
+                break
+            if time.monotonic() >= deadline:
+                error = error or f"not done after {timeout:g} seconds"
+                break
+            if error is not None:
+                time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+        self._ready.set()
+        return FlushReport(ingested, learned, judged, self._pending() if error else 0, error)
+
+    def _pending(self) -> int:
+        try:
+            return self._ingester.backlog() if self._ingester is not None else 0
+        except Exception:  # noqa: BLE001  only a figure for a report
+            return 0
+
+    def _step(self) -> Step:
+        """One round of everything."""
+        store, ingester = self.store, self.ingester
+        if self._sinks is None:
+            self._sinks = self._hooks.collect("register_sinks")
+        result = ingester.step(want_events=bool(self._sinks))
+        if self._sinks and result.recorded:
+            for sink in self._sinks:
+                self._guard.call(f"sink {getattr(sink, 'name', sink)}", sink.send, result.recorded)
+        judged = self._judge(store)
+        learned = self._learn(store)
+        self._refresh(store)
+        return Step(result.bytes, result.events, judged, learned)
+
+    def _judge(self, store: Store) -> int:
+        """Ask rules and evaluators about finished runs without an outcome; each finished state once."""
+        from ..instrumentation import learning, reading
+
+        judged = 0
+        with store.reading() as connection:
+            waiting = learning.unjudged(connection, self.namespaces)
+        for run in waiting:
+            with store.reading() as connection:
+                events = list(reading.events(connection, run.run_id))
+            verdict = self._hooks.hook.judge_outcome(run=run, events=events) if self._hooks.has("judge_outcome") else None
+            if verdict is not None:  # first told, then marked: killed in between, the run is asked about again
+                self._give_verdict(store, run, verdict)
+                judged += 1
+            with store.writing() as connection:
+                learning.mark_judged(connection, run.run_id)
+        return judged
+
+    def _give_verdict(self, store: Store, run: RunRecord, verdict: Any) -> None:
+        """Record an outcome in the service's own journal, numbered on from what it wrote for this run before."""
+        from ..instrumentation import learning
+
+        if self._verdicts is None:
+            self._verdicts = self._open_verdicts()
+        recorder = self._verdicts
+        shell = Run(recorder, namespace=run.namespace, session_id=run.session_id, run_id=run.run_id)
+        payload = outcome_payload(bool(verdict.success), verdict.quality, source=verdict.source)
+        payload["reason"] = verdict.reason
+        if verdict.excluded:
+            payload["excluded"] = list(verdict.excluded)
+        with store.reading() as connection:
+            start = learning.next_seq(connection, run.run_id, recorder.writer.writer_id)
+        shell.epoch, shell.counter = recorder.writer, itertools.count(start)
+        recorder.record(shell, "outcome", None, payload)
+
+    def _learn(self, store: Store) -> int:
+        """Learn from finished and judged runs, in their canonical order, each in a transaction of its own."""
+        from ..instrumentation import learning
+
+        learned = 0
+        while True:
+            with store.reading() as connection:
+                waiting = learning.unlearned(connection, self.namespaces)
+            for run in waiting:
+                with store.writing() as connection:
+                    if not learning.claim(connection, run):
+                        continue
+                    self._learn_one(run, connection)
+                learned += 1
+            if not waiting:
+                return learned
+
+    def _learn_one(self, run: RunRecord, connection: Connection) -> None:
+        from ..instrumentation import learning, outcomes
+
+        if run.complexity is None:
+            run = msgspec.structs.replace(run, complexity=outcomes.complexity(run))
+        if run.task_type is None:
+            task_type = self._hooks.hook.classify_task(run=run)
+            if task_type:
+                run = msgspec.structs.replace(run, task_type=str(task_type))
+                learning.set_task_type(connection, run.run_id, str(task_type))
+        for place, function in self._hooks.each("learn"):
+            self.apart(place, connection, function, run=run, connection=connection)
+        learning.advance(connection)
+
+    def apart(self, place: str, connection: Connection, function: Callable[..., Any], /, **arguments: Any) -> None:
+        """Call a plugin that writes, inside a savepoint: what a failing one has half done is undone, and the
+        others' work stays. Troubles of the database itself are not the plugin's: they end the step."""
+        from sqlalchemy.exc import OperationalError
+
+        savepoint = connection.begin_nested()
+        try:
+            function(**arguments)
+        except (OperationalError, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001  the guard's purpose
+            savepoint.rollback()
+            self._guard.caught(place, error)
+        else:
+            savepoint.commit()
+
+    def _refresh(self, store: Store) -> None:
+        """Tell the plugins to load experience again, if something was learned here or elsewhere."""
+        from ..instrumentation import learning
+
+        with store.reading() as connection:
+            version = learning.version(connection)
+            if version != self._seen_version:
+                self._hooks.hook.store_changed(connection=connection)
+                self._seen_version = version
+
+    # -- commands --------------------------------------------------------------------------------------------
+
+    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Make everything that was learned again from the recorded runs; returns how many runs that were."""
+        from ..instrumentation import learning
+
+        self.flush()
+        with self._lock:
+            store = self.store
+            with store.writing() as connection:
+                for place, function in self._hooks.each("unlearn"):
+                    self.apart(place, connection, function, run_ids=None, connection=connection)
+                total = learning.unlearn_all(connection, self.namespaces)
+                learning.advance(connection)
+            done = 0
+            while True:
+                with store.reading() as connection:
+                    waiting = learning.unlearned(connection, self.namespaces)
+                if not waiting:
+                    break
+                for run in waiting:
+                    with store.writing() as connection:
+                        if learning.claim(connection, run):
+                            self._learn_one(run, connection)
+                            done += 1
+                            if progress is not None:
+                                progress(done, total)
+            self._refresh(store)
+        return done
+
+    def forget(self, **which: Any) -> Any:
+        """Remove runs and what was learned from them; see :func:`.instrumentation.forget.forget`."""
+        from ..instrumentation import forget as forgetting
+        from ..instrumentation import learning
+
+        report = self.flush()
+        if report.error:
+            raise StoreError(report.error)
+        with self._lock:
+
+            def unlearn(run_ids: Sequence[str], connection: Connection) -> None:
+                for place, function in self._hooks.each("unlearn"):
+                    self.apart(place, connection, function, run_ids=run_ids, connection=connection)
+                learning.advance(connection)
+
+            result = forgetting.forget(self.store, self.ingester, hooks_unlearn=unlearn, **which)
+        self.flush()
+        return result
+
+    def events_of(self, run_id: str) -> list[Event]:
+        """All events of a run, in order, texts in full."""
+        from ..instrumentation import reading
+
+        with self.store.reading() as connection:
+            return list(reading.events(connection, run_id))

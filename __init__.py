@@ -144,9 +144,7 @@ def run(
     """
     from .plugin import boundaries
 
-    with boundaries.run(
-        task, domain=domain, task_type=task_type, session=session, namespace=namespace
-    ) as opened:
+    with boundaries.run(task, domain=domain, task_type=task_type, session=session, namespace=namespace) as opened:
         yield opened
 
 

@@ -72,7 +72,6 @@ class Turns:
             self.core.caught("classic.error", trouble)
 
 
-
 def agent_makers(core: Core, carry: Carry, direct: Direct) -> Mapping[str, Maker]:
     """What wraps the methods of ConversableAgent with which it replies."""
     tap, caught = core.tap, core.caught

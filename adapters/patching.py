@@ -232,7 +232,7 @@ def subclasses(base: type) -> Iterator[type]:
 def _callable(original: Any) -> Method:
     """``original`` as a function that takes the instance first. Other instrumentors leave descriptors in a class,
     which must be bound to learn which instance it is."""
-    if isinstance(original, FunctionType):
+    if type(original) is FunctionType:  # not isinstance, for which they pass themselves off as what they wrap
         return original
 
     def bound(self: Any, *args: Any, **kwargs: Any) -> Any:

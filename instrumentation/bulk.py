@@ -102,9 +102,7 @@ class Bulk:
     def move(self, journal_pk: int, before: int, now: int) -> bool:
         """Move a segment's offset if it is still ``before``; False where it is not."""
         done = self.connection.execute(
-            update(journals)
-            .where(journals.c.journal_pk == journal_pk, journals.c.offset == before)
-            .values(offset=now)
+            update(journals).where(journals.c.journal_pk == journal_pk, journals.c.offset == before).values(offset=now)
         )
         return done.rowcount == 1
 
@@ -134,7 +132,11 @@ class Bulk:
         new = [{"hash": digest, "text": value} for digest, value in found.items() if digest not in known]
         if new:
             self.connection.execute(insert(texts), new)
-        late = [{"h": digest, "t": found[digest]} for digest, missing in known.items() if missing and found[digest] is not None]
+        late = [
+            {"h": digest, "t": found[digest]}
+            for digest, missing in known.items()
+            if missing and found[digest] is not None
+        ]
         if late:
             self.connection.execute(
                 update(texts).where(texts.c.hash == bindparam("h")).values(text=bindparam("t")), late
@@ -179,7 +181,9 @@ class Bulk:
         ]
         if values:
             columns = {name: bindparam(f"new_{name}", type_=runs.c[name].type) for name in _RUN_COLUMNS[2:]}
-            self.connection.execute(update(runs).where(runs.c.run_pk == bindparam("new_run_pk")).values(columns), values)
+            self.connection.execute(
+                update(runs).where(runs.c.run_pk == bindparam("new_run_pk")).values(columns), values
+            )
 
     def add_events(self, rows: list[EventRow]) -> None:
         """Add events; the caller's claim on their journals says that they are new."""

@@ -10,16 +10,17 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
 
-try:
+if sys.version_info >= (3, 11):
     import tomllib
-except ModuleNotFoundError:  # Python 3.10
-    import tomli as tomllib  # type: ignore[no-redef]
+else:  # pragma: no cover  (only on Python 3.10)
+    import tomli as tomllib
 
 SHIPPED = Path(__file__).with_name("prices.toml")
 """The price table that comes with the package; each line's source and date are in it."""

@@ -79,7 +79,7 @@ PAYLOAD_KEYS: dict[str, tuple[str, ...]] = {
     "error": ("error_type", "error", "ends_run"),
     "feedback": ("source", "content", "positive"),
     "outcome": ("success", "quality", "source", "complexity", "flags", "cost_usd"),
-    "run_finished": ("reason", "task", "agents", "error_type"),
+    "run_finished": ("reason", "task", "agents", "error_type", "framework"),
     "gap": ("lost", "reason"),
 }  # fmt: skip
 """The order in which the database keeps a payload's values, so that it need not repeat their names in every

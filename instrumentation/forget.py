@@ -124,7 +124,9 @@ def _chosen(
         every = set(connection.execute(select(runs.c.run_id)).scalars()) if before_ns is not None else chosen
         for run_id in run_ids:
             if run_id not in every:
-                raise NotFound(f"there is no run {run_id[:80]!r}, so nothing was forgotten. List what there is: seasoned runs")
+                raise NotFound(
+                    f"there is no run {run_id[:80]!r}, so nothing was forgotten. List what there is: seasoned runs"
+                )
         chosen &= set(run_ids)
     if match is not None:
         chosen &= mentioning(connection, match)

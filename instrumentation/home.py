@@ -14,7 +14,10 @@ Made with mode 0700, because transcripts are private.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DATABASE = "seasoned.db"
 

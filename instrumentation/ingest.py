@@ -179,15 +179,15 @@ class Ingester:
         here = writing_here()
         for folder in _folders(self.home / "journal"):
             writer = here.get(folder.name)
-            gone = False
-            if writer is None:
-                locked = locks.enter_context(adopted(folder))
-                gone = locked or not (folder / "lock").exists()
-                if gone:
-                    dead[folder] = locked
-                elif not self.everyone:
-                    continue
+            locked = writer is None and locks.enter_context(adopted(folder))
             listed = segments_of(folder)  # after the lock is taken: the list of a dead writer is final
+            # A writer makes its lock before its first segment: where there are segments, a missing lock is looked for
+            # after them, or a journal that is just beginning would be taken for one that was left behind.
+            gone = locked or (writer is None and not (folder / "lock").exists())
+            if gone:
+                dead[folder] = locked
+            elif writer is None and not self.everyone:
+                continue
             for segment in listed:
                 if gone:
                     sealed = True

@@ -162,18 +162,18 @@ class Writer:
             return self._file
 
     def _take_lock(self) -> int:
-        """Make the folder and lock it. An adopter may look at the new lock file before it is locked and hold it
-        for a moment: then this writer takes another name rather than wait."""
+        """Make the folder and lock it. An adopter may look at the new lock file before it is locked, hold it for a
+        moment, and remove it with the folder: then this writer takes another name."""
         while True:
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            fd = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-            try:
+            lock = self.folder / "lock"
+            fd = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
+            with contextlib.suppress(BlockingIOError, FileNotFoundError):
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(fd)
-                self.writer_id = new_id("w")
-            else:
-                return fd
+                if os.path.samestat(os.fstat(fd), os.stat(lock)):
+                    return fd
+            os.close(fd)
+            self.writer_id = new_id("w")
 
     def _start(self, number: int) -> _File:
         path = self.folder / f"{number:06d}.jsonl"

@@ -271,9 +271,7 @@ def gaps(connection: Connection) -> list[tuple[str, str, int]]:
 def problems(connection: Connection) -> list[str]:
     """Everything that could not be read in the journals so far, each as a message."""
     table = journal_problems.c
-    return list(
-        connection.execute(select(table.reason).order_by(table.writer, table.segment, table.offset)).scalars()
-    )
+    return list(connection.execute(select(table.reason).order_by(table.writer, table.segment, table.offset)).scalars())
 
 
 def _records() -> Select[Any]:

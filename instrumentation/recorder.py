@@ -65,9 +65,7 @@ class Recorder:
 
     # -- events ----------------------------------------------------------------------------------------------
 
-    def record(
-        self, run: Run, kind: str, agent: str | None, payload: dict[str, Any], *, at: int | None = None
-    ) -> int:
+    def record(self, run: Run, kind: str, agent: str | None, payload: dict[str, Any], *, at: int | None = None) -> int:
         """Write one event and return its ``seq``. ``payload`` is this method's to change.
 
         Texts are given as they are; they are redacted here, before anything of them is hashed or written.
@@ -301,7 +299,9 @@ class Recorder:
     def finish(self, run: Run, reason: str, *, error_type: str | None = None, at: int | None = None) -> None:
         """The run's chat has ended, for ``reason``. A follow-up may :meth:`resume` it."""
         run.finished = at or _now()
-        payload: dict[str, Any] = {"reason": reason, "task": run.task, "agents": list(run.agents)}
+        payload: dict[str, Any] = {
+            "reason": reason, "task": run.task, "agents": list(run.agents), "framework": run.framework,
+        }  # fmt: skip
         if error_type:
             payload["error_type"] = error_type
         self.record(run, "run_finished", None, payload, at=run.finished)
@@ -337,4 +337,3 @@ def _encodable(value: Any) -> Any:
     except Exception:  # noqa: BLE001
         return storable(as_text(value))
     return value
-

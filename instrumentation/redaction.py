@@ -62,13 +62,18 @@ _DEPTH = 64
 
 _NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _PROBES = ("", " ", "a", "Z", "0", "-", "a b", "\n", "a1_/:=\"'.")
-_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _MARKED_SPLIT = re.compile(f"({MARKED.pattern})")
 
 CYCLE = "<cycle>"
 """Stands where a container holds itself."""
 TOO_DEEP = "<nested too deep>"
 """Stands for what lies deeper than 64 containers."""
+
+
+def _ascii(text: str) -> str:
+    """``text`` with a question mark for every other character: of the same length, and several times as fast to
+    search and to put into lower case as a text with so much as one typographic quote in it."""
+    return text.encode("ascii", "replace").decode("ascii")
 
 
 class Redactor:
@@ -94,22 +99,23 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """``text`` without its secrets; the same object where it has none."""
-        low = text.lower()
+        flat = text if text.isascii() else _ascii(text)
+        low = flat.lower()
         if (
-            ((":" in text or "=" in text) and (
+            ((":" in flat or "=" in flat) and (
                 ("k" in low and k_field(low)) or pass_field(low) or cre_field(low)
                 or ("w" in low and pwd_field(low)) or ("z" in low and authorization(low))
             ))
-            or ("-" in text and dash_run(text))
-            or ("_" in text and underscore_run(text))
-            or ("A" in text and "I" in text and capital_ia(text))
-            or ("@" in text and "/" in text and has_url_password(text))
-            or ("B" in text and bearer(text))
-            or ("J" in text and "." in text and jwt_start(text))
-            or ("G" in text and "." in text and sendgrid_start(text))
-            or ("K" in text and "V" in text and "Y" in text and "PRIVATE KEY" in text)
-            or ("%" in text and "sig=" in text)
-            or ("<" in text and "/" in text and tag(low))
+            or ("-" in flat and dash_run(flat))
+            or ("_" in flat and underscore_run(flat))
+            or ("A" in flat and "I" in flat and capital_ia(flat))
+            or ("@" in flat and "/" in flat and has_url_password(text))
+            or ("B" in flat and bearer(flat))
+            or ("J" in flat and "." in flat and jwt_start(flat))
+            or ("G" in flat and "." in flat and sendgrid_start(flat))
+            or ("K" in flat and "V" in flat and "Y" in flat and "PRIVATE KEY" in flat)
+            or ("%" in flat and "sig=" in flat)
+            or ("<" in flat and "/" in flat and tag(low))
             or self._custom
         ) and self.enabled:  # fmt: skip
             return self._settle(text)
@@ -142,9 +148,7 @@ class Redactor:
         text = remove_tokens(text)
         if "@" in text:
             text = remove_url_passwords(text)
-        low = text.lower()
-        if len(low) != len(text):  # some capitals have two characters in lower case
-            low = text.translate(_LOWER)
+        low = _ascii(text).lower()
         fields = remove_fields(text, low)
         if fields.text is not text:
             text = fields.text
@@ -153,9 +157,7 @@ class Redactor:
             text = json.dumps(clean, ensure_ascii=False)
             low = ""
         if not low:
-            low = text.lower()
-            if len(low) != len(text):
-                low = text.translate(_LOWER)
+            low = _ascii(text).lower()
         if "bearer" in low:
             text = remove_bearer_tokens(text, low)
         for pattern, replace in self._custom:

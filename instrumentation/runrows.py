@@ -165,6 +165,8 @@ def _finished(row: RunRow, at: int, payload: Mapping[str, Any], pks: Mapping[str
     agents = payload.get("agents")
     if isinstance(agents, list):
         _met(row, *agents)
+    if not row.framework:  # a run that the application opened learns it from its first chat
+        row.framework = _text(payload.get("framework")) or None
     if at < (row.finished_at or row.opened_at or 0):
         return False
     if payload.get("task") is not None:

@@ -137,9 +137,7 @@ class Run:
 
     def feedback(self, content: str = "", *, positive: bool | None = None, source: str = "user") -> None:
         """Keep what somebody said about the run; ``positive`` says whether it was praise or complaint."""
-        self._recorder.safely(
-            self, "feedback", {"source": source, "content": content or None, "positive": positive}
-        )
+        self._recorder.safely(self, "feedback", {"source": source, "content": content or None, "positive": positive})
 
 
 def outcome_payload(

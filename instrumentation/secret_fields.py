@@ -111,7 +111,7 @@ SCHEME = re.compile(r"(?:basic|bearer|digest|token|negotiate|apikey|key)[ \t]+(?
 # The prefilter, on the text in lower case. Each question starts with a literal of its own, to which the engine
 # skips; an alternation of all the words would take ten times as long.
 _FOLLOWS = r"[a-z0-9_-]{0,14}[\"'`\\\]*]*[ \t]{0,8}[:=]"
-k_field: Callable[[str], object] = re.compile(r"k(?:ey|en|ie)" + _FOLLOWS).search
+k_field: Callable[[str], object] = re.compile(r"k(?<=[a-z_. -]k)(?:ey|en|ie)" + _FOLLOWS).search
 """Keys, tokens and cookies, with what separates a name from its value."""
 pass_field: Callable[[str], object] = re.compile(r"pass(?:w(?:or)?d|phrase|code)" + _FOLLOWS).search
 """Passwords, passphrases and passcodes."""
@@ -278,8 +278,8 @@ def _bare(text: str, low: str, found: re.Match[str], position: int, verdict: Ver
         verdict = Verdict(verdict.name, strong=False)
     word = _LEADING_WORD.match(raw)
     if (
-        not is_secret(raw, verdict)
-        or (word is not None and word[1].lower() in _WORDS)
+        (word is not None and word[1].lower() in _WORDS)
+        or not is_secret(raw, verdict)
         or (not found[3] and raw.startswith("-"))
         or (len(raw) >= len(found[1]) and low.endswith(raw.lower(), 0, found.end(1)))  # password=password
         or (whole and _is_code(text, raw, end))

@@ -287,7 +287,9 @@ class Store:
                 finally:
                     pooled.close()
             except (exc.DBAPIError, exc.DisconnectionError, sqlite3.Error) as error:
-                log.warning("seasoned: %s could not be written anew after something was deleted (%s)", self.shown, error)
+                log.warning(
+                    "seasoned: %s could not be written anew after something was deleted (%s)", self.shown, error
+                )
         self.checkpoint()
 
     def size_bytes(self) -> int:

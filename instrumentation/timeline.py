@@ -206,7 +206,9 @@ class _Prompts:
         if not chain:
             return None
         if len(chain) > 1:
-            wanted = {number for _, stored in chain for entry in stored.new for number in entry[2:] if number is not None}
+            wanted = {
+                number for _, stored in chain for entry in stored.new for number in entry[2:] if number is not None
+            }
             known = {**known, **fetch_texts(self._connection, wanted)}
         for _, stored in reversed(chain):
             lost = stored.keep - len(messages)

@@ -15,8 +15,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..instrumentation.records import Section
     from ..instrumentation.recorder import Recorder
+    from ..instrumentation.records import Section
     from ..instrumentation.runs import Run
     from .manager import Hooks
 
@@ -111,7 +111,5 @@ class Composer:
         text = run.blocks.setdefault(agent, block.text)
         if text and text is block.text:
             sections = [{"name": s.name, "text": s.text, "why": s.why} for s in block.sections]
-            self._recorder.record(
-                run, "injection", agent, {"text": text, "tokens": block.tokens, "sections": sections}
-            )
+            self._recorder.record(run, "injection", agent, {"text": text, "tokens": block.tokens, "sections": sections})
         return text

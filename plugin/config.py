@@ -11,6 +11,7 @@ pydantic-settings alone takes 130-220 ms where importing and enabling this packa
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import re
 import sys
@@ -26,6 +27,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover  (only on Python 3.10)
     import tomli as tomllib
+
+log = logging.getLogger("seasoned")
 
 ENVIRONMENT = "SEASONED_"
 FILES = ("seasoned.toml", "pyproject.toml")
@@ -122,6 +125,7 @@ def load_config(*, start: Path | None = None, **given: Any) -> Config:
         values = msgspec.structs.asdict(_convert(values, str(path))) if values else values
         values["file"] = str(path)
     base = dict(values)
+    _warn_of_unknown_variables()
     for key in KEYS:
         text = os.environ.get(ENVIRONMENT + key.upper())
         if text is not None:
@@ -172,6 +176,16 @@ def _check_names(values: dict[str, Any], place: str) -> None:
             close = difflib.get_close_matches(name, KEYS, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(KEYS)}"
             raise ConfigError(f"{place}: unknown setting {name!r}; {hint}")
+
+
+def _warn_of_unknown_variables() -> None:
+    """A misspelt variable is told of, not refused: it may be somebody else's."""
+    known = {ENVIRONMENT + key.upper() for key in KEYS} | {ENVIRONMENT + name for name in ("CONFIG", "DEBUG")}
+    for name in os.environ:
+        if name.startswith(ENVIRONMENT) and name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            log.warning("seasoned: the environment variable %s means nothing%s", name, hint)
 
 
 def _convert(values: dict[str, Any], place: str) -> Config:

@@ -100,7 +100,7 @@ def run_demo(
     with console.status("Loading AutoGen"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the framework's own, about what it would like to be installed
         version = getattr(framework(), "__version__", "?")
-    folder = Path(home).absolute() if home else Path(tempfile.mkdtemp(prefix="seasoned-demo-"))
+    folder = Path(home).resolve() if home else Path(tempfile.mkdtemp(prefix="seasoned-demo-"))
     records = list(bundled_runs(runs))
     console.print(
         plain(

@@ -35,7 +35,7 @@ def summary(runtime: Runtime) -> str | None:
 
 
 def unknown_outcomes(runtime: Runtime) -> str | None:
-    """How many of this process's namespace's runs wait for an outcome, and the shortest way to give one."""
+    """How many of this namespace's runs nobody judged; None where there is none."""
     from sqlalchemy import func, select
 
     from ..instrumentation.schema import runs
@@ -50,9 +50,13 @@ def unknown_outcomes(runtime: Runtime) -> str | None:
                 runs.c.parent_run_id.is_(None),
             )
         ).scalar()
-    if not count:
-        return None
+    return f"seasoned: {hint(count)}" if count else None
+
+
+def hint(count: int) -> str:
+    """What to tell about ``count`` runs that nobody judged: why that matters, and the shortest way to judge one."""
     return (
-        f"seasoned: {count} run{'s' * (count != 1)} without an outcome, so nothing is learned from "
-        f"{'them' if count != 1 else 'it'}: seasoned outcome last --success, or run.outcome(success=...) in code"
+        f"{count} run{'s have' if count != 1 else ' has'} no outcome, so nothing is learned from "
+        f"{'them' if count != 1 else 'it'}. Give one: seasoned outcome last --success (or --failure), or "
+        "run.outcome(success=True) in code"
     )

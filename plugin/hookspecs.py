@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..instrumentation.events import Event
     from ..instrumentation.reading import RunRecord
-    from ..instrumentation.records import Ability, Achievement, OutcomeRule, Section, SkillUse, Sink, Verdict
+    from ..instrumentation.records import Ability, Achievement, OutcomeRule, Section, Sink, SkillUse, Verdict
     from ..instrumentation.runs import Run
     from ..instrumentation.tap import Adapter
     from .config import Config

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
+from ..instrumentation import home as home_folder
 from ..instrumentation.cost import Prices
-from ..instrumentation.errors import ConfigError, UnsupportedFramework
+from ..instrumentation.errors import ConfigError, StoreUnavailable, UnsupportedFramework
 from ..instrumentation.guard import Guard
 from ..instrumentation.journal import Writer
 from ..instrumentation.recorder import Recorder
@@ -96,6 +97,14 @@ class Workspace:
     def _open_store(self) -> Store:
         from ..instrumentation.store import Store
 
+        if self.config.db is None:
+            try:
+                home_folder.prepare(self.config.home_path)
+            except OSError as error:
+                raise StoreUnavailable(
+                    f"the folder {self.config.home_path} cannot be made ({error.strerror}); check that its parent "
+                    "exists and may be written, or name another home"
+                ) from error
         return Store(self.config.database)
 
     def _open_ingester(self, store: Store) -> Ingester:
@@ -108,7 +117,7 @@ class Workspace:
     def _ready(self) -> None:
         """Without a database file there is no experience to wait for."""
         config = self.config
-        if config.db is None and not os.path.exists(config.database.removeprefix("sqlite:///")):
+        if config.db is None and not (config.home_path / home_folder.DATABASE).exists():
             return
         self.service.wait_ready()
 
@@ -121,15 +130,17 @@ class Workspace:
         """Ingest and learn from everything written so far."""
         return self.service.flush(timeout)
 
-    def preview(self, agent: str, task: str | None = None, domain: str | None = None) -> Block:
+    def preview(
+        self, agent: str, task: str | None = None, domain: str | None = None, namespace: str | None = None
+    ) -> Block:
         """The block that ``agent`` would get in a new run; nothing is recorded."""
-        run = Run(self.recorder, namespace=self.config.namespace, domain=domain or self.config.domain)
+        run = Run(self.recorder, namespace=namespace or self.config.namespace, domain=domain or self.config.domain)
         run.task = task
         return self.composer.compose(run, agent)
 
-    def close(self, timeout: float = EXIT_SECONDS) -> FlushReport:
-        """Bring in what is left, and let go of database and journal."""
-        report = self.service.stop(timeout)
+    def close(self, timeout: float = EXIT_SECONDS, *, flush: bool = True) -> FlushReport:
+        """Bring in what is left, unless ``flush`` is False, and let go of database and journal."""
+        report = self.service.stop(timeout, flush=flush)
         self.recorder.writer.close()
         return report
 
@@ -269,7 +280,7 @@ def _at_exit() -> None:
             text = runtime.summary()
         disable()
         if text:
-            print(text, file=sys.stderr)
+            sys.stderr.write(text + "\n")
 
 
 def current() -> Run | None:

@@ -118,14 +118,15 @@ class Service:
             self._thread = threading.Thread(target=self._run, name="seasoned", daemon=True)
             self._thread.start()
 
-    def stop(self, timeout: float) -> FlushReport:
+    def stop(self, timeout: float, *, flush: bool = True) -> FlushReport:
         """Stop the thread and do what is left, for at most ``timeout`` seconds; what then remains waits in the
         journal for the next start. Where nothing was ever ingested here, nothing is begun now."""
         self._stopping = True
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout)
-        report = self.flush(timeout) if self.running or self._ingester is not None else FlushReport()
+        begun = self.running or self._ingester is not None
+        report = self.flush(timeout) if flush and begun else FlushReport()
         if self._lock.acquire(timeout=1.0):
             try:
                 if self._verdicts is not None:
@@ -269,7 +270,9 @@ class Service:
         for run in waiting:
             with store.reading() as connection:
                 events = list(reading.events(connection, run.run_id))
-            verdict = self._hooks.hook.judge_outcome(run=run, events=events) if self._hooks.has("judge_outcome") else None
+            verdict = (
+                self._hooks.hook.judge_outcome(run=run, events=events) if self._hooks.has("judge_outcome") else None
+            )
             if verdict is not None:  # first told, then marked: killed in between, the run is asked about again
                 self._give_verdict(store, run, verdict)
                 judged += 1

@@ -37,13 +37,19 @@ def at_startup() -> None:
     try:
         from .config import flag
 
-        if flag() is not True:
+        if flag() is not True or _own_command():
             return
         from . import runtime
 
         runtime.enable()
     except Exception as error:  # noqa: BLE001  the program must start whatever is wrong with us
         sys.stderr.write(f"seasoned: not recording: {error}\n")
+
+
+def _own_command() -> bool:
+    """Whether this process is the command line ``seasoned``, which looks at what was recorded and records nothing."""
+    words = sys.orig_argv[1:4]
+    return any(Path(word).name == "seasoned" for word in words[:1]) or words[:2] == ["-m", "seasoned"]
 
 
 def launch(arguments: Sequence[str], *, module: bool = False, environment: Mapping[str, str] | None = None) -> NoReturn:

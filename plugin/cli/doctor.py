@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...instrumentation.errors import ConfigError, SeasonedError, StoreError
+from ..ending import hint
 from . import options, output
 from .looking import without_outcome
 
@@ -287,7 +288,7 @@ def _judge_findings(out: dict[str, Any], problems: list[str]) -> None:
             "why); usually the disk was full"
         )
     if out["database"]["runs_without_outcome"]:
-        problems.append(options.missing_outcomes(out["database"]["runs_without_outcome"]))
+        problems.append(hint(out["database"]["runs_without_outcome"]))
     for namespace, count in out["database"]["runs_waiting_to_be_learned"].items():
         problems.append(options.waiting_in(namespace, count))
 

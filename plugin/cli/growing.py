@@ -142,8 +142,6 @@ def prompt(
 
     JSON: {"text": what the model reads, "tokens": n, "sections": [{"name", "text", "why"}]}.
     """
-    from ...instrumentation.runs import Run
-
     config = options.configured(home, db, namespace=namespace)
     if not options.recorded(config):
         raise NotFound(options.nothing_yet(config))
@@ -152,9 +150,7 @@ def prompt(
         plugin = opened.hooks.get_plugin("growth")
         own = config.namespace if plugin is None else _namespace(plugin, connection)
         used = namespace or own
-        run = Run(opened.recorder, namespace=used, domain=domain or config.domain)
-        run.task = task
-        block = opened.composer.compose(run, agent)
+        block = opened.preview(agent, task, domain, used)
     _say_whose(used, config)
     if json:
         output.print_json(block.public())

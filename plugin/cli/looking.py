@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...instrumentation.errors import NotFound
+from ..ending import hint
 from . import options, output
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def runs(
     if more and limit is None:
         output.hint(f"Only the newest {shown} are shown; --limit N shows more.")
     if waiting:
-        output.hint(options.missing_outcomes(waiting))
+        output.hint(hint(waiting))
 
 
 def without_outcome(connection: Any, namespace: str | None = None) -> int:

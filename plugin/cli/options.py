@@ -88,8 +88,7 @@ def workspace(config: Config, *, update: bool = True) -> Iterator[Workspace]:
         if error is not None:
             output.hint(f"seasoned: this may be behind what was recorded: {error}")
     finally:
-        opened.recorder.writer.close()
-        opened.store.dispose()
+        opened.close(flush=False)
 
 
 def bring_up_to_date(opened: Workspace, description: str = "Bringing the database up to date") -> FlushReport:
@@ -157,14 +156,6 @@ def confirmed(question: str, *, yes: bool, json: bool = False) -> None:
     if not typer.confirm(output.clean(question), err=True):
         output.hint("Nothing was changed.")
         raise typer.Exit(1)
-
-
-def missing_outcomes(count: int) -> str:
-    """What to tell about runs that nobody judged: why that matters, and the shortest way to judge one."""
-    return (
-        f"{count} run{'s have' if count != 1 else ' has'} no outcome, so nothing is learned from "
-        f"{'them' if count != 1 else 'it'}. Give one: seasoned outcome RUN --success (or --failure)"
-    )
 
 
 def waiting_in(namespace: str, count: int) -> str:

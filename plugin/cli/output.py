@@ -100,8 +100,10 @@ def money(dollars: float) -> str:
 
 def duration(seconds: float) -> str:
     """A length of time in the unit that suits it: ``0.2 ms``, ``3.4 s``, ``12 min``."""
-    if seconds < 1:
+    if seconds < 0.01:
         return f"{seconds * 1000:.2g} ms"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.3g} s" if seconds < 600 else f"{seconds / 60:.0f} min"
 
 

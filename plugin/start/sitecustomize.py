@@ -5,15 +5,15 @@ Its folder is put first on PYTHONPATH, so that Python imports it before the prog
 line and the program goes on without us.
 """
 
-import os
 import sys
+from pathlib import Path
 
 
-def _run_the_hidden_one(here):
+def _run_the_hidden_one(here: Path) -> None:
     from importlib.machinery import PathFinder
     from importlib.util import module_from_spec
 
-    others = [place for place in sys.path if os.path.abspath(place or ".") != here]
+    others = [place for place in sys.path if Path(place or ".").absolute() != here]
     spec = PathFinder.find_spec("sitecustomize", others)
     if spec is not None and spec.loader is not None:
         module = module_from_spec(spec)
@@ -21,7 +21,7 @@ def _run_the_hidden_one(here):
         spec.loader.exec_module(module)
 
 
-def _start():
+def _start() -> None:
     try:
         from seasoned.plugin.switch import at_startup
     except ImportError:
@@ -33,5 +33,5 @@ def _start():
     at_startup()
 
 
-_run_the_hidden_one(os.path.dirname(os.path.abspath(__file__)))
+_run_the_hidden_one(Path(__file__).absolute().parent)
 _start()

@@ -65,7 +65,9 @@ class Script:
         with self.lock:
             self.calls += 1
             self.seen.append(json.loads(json.dumps(messages, default=str)))
-            item = self.items(messages) if callable(self.items) else self.items.pop(0)
+            item = None if callable(self.items) else self.items.pop(0)
+        if callable(self.items):
+            item = self.items(messages)
         if isinstance(item, BaseException):
             raise item
         fields: dict[str, Any] = {"content": item, "role": "assistant", "tool_calls": None, "function_call": None}
@@ -243,9 +245,7 @@ class Recording:
         """The events of these kinds, of one run (or the n-th) or of all."""
         wanted = self.runs[run] if isinstance(run, int) else run
         return [
-            event
-            for event in self.events
-            if event.kind in kinds and (wanted is None or event.run_id == wanted.run_id)
+            event for event in self.events if event.kind in kinds and (wanted is None or event.run_id == wanted.run_id)
         ]
 
     def talk(self, run: Run | int | None = None) -> list[tuple[Any, ...]]:

@@ -128,8 +128,10 @@ def templated(d):
     """A message whose content is filled in from a context at the last moment: braces mean something then."""
     bot = assistant("bot", ["one"])
     bot.llm_config["config_list"][0]["allow_format_str_template"] = True
-    bot.client = bot._create_client(bot.llm_config) if hasattr(bot, "_create_client") else autogen.OpenAIWrapper(
-        **bot.llm_config
+    bot.client = (
+        bot._create_client(bot.llm_config)
+        if hasattr(bot, "_create_client")
+        else autogen.OpenAIWrapper(**bot.llm_config)
     )
     bot.register_model_client(ScriptedClient)
     user = person(max_consecutive_auto_reply=0)
@@ -228,6 +230,9 @@ def code_in_an_executor(d):
 
 @scenario
 def code_the_old_way(d):
+    import autogen.code_utils
+
+    autogen.code_utils.is_docker_running = lambda: False  # it would look, and leave its connection open
     bot = assistant("bot", ["```python\nprint(6 * 7)\n```", "```python\nraise SystemExit(3)\n```", "DONE"])
     settings = {"work_dir": "old", "use_docker": False, "last_n_messages": 1}
     user = person(code_execution_config=settings, is_termination_msg=says_done)

@@ -202,33 +202,34 @@ def silence() -> None:
 
 
 def main(name: str, case: str, count: int, place: Path) -> dict[str, Any]:
-    """Measure: wall and CPU microseconds per message, seconds until the data is settled, bytes, what was recorded."""
+    """Measure one chat: microseconds and bytes are for each message, ``recorded`` counts messages."""
     importlib.import_module("autogen")
     silence()
     variant = VARIANTS[name](place)
     variant.start()
     contents = itertools.cycle(texts(count + WARM_UP + 1, SIZE))
 
-    def chat(messages: int) -> tuple[float, float]:
-        """Wall seconds of a chat, and the CPU time of this process when it began."""
+    def chat(messages: int) -> tuple[float, float, float]:
+        """Wall and own CPU seconds of a chat, and the CPU time of the whole process when it began."""
         first, manager = group(case, contents, messages)
-        cpu, start = time.process_time(), time.perf_counter()
+        cpu, own, start = time.process_time(), time.thread_time(), time.perf_counter()
         first.initiate_chat(manager, message=next(contents), silent=True)
-        elapsed = time.perf_counter() - start
+        elapsed, own = time.perf_counter() - start, time.thread_time() - own
         if len(manager.groupchat.messages) != messages:
             raise RuntimeError(f"the chat has {len(manager.groupchat.messages)} messages instead of {messages}")
-        return elapsed, cpu
+        return elapsed, own, cpu
 
     chat(WARM_UP)
     variant.settle()
     bytes_before, recorded_before = bytes_below(place), variant.recorded()
-    wall, cpu = chat(count)
+    wall, own, cpu = chat(count)
     middle = time.perf_counter()
     variant.settle()
     settle, cpu = time.perf_counter() - middle, time.process_time() - cpu
     recorded = variant.recorded()
     return {
         "us": wall / count * 1e6,
+        "own_us": own / count * 1e6,
         "cpu_us": cpu / count * 1e6,
         "settle_s": settle,
         "bytes": (bytes_below(place) - bytes_before) / count,

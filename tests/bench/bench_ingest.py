@@ -77,6 +77,7 @@ def computing(wanted: bool) -> Iterator[None]:
 
 def open_ingester(home: Path) -> tuple[Store, Ingester]:
     """The store and ingester that a background thread would use."""
+    home_folder.prepare(home)
     store = Store(home_folder.database_url(home))
     store.prepare()
     return store, Ingester(store, home, None, Guard())

@@ -67,3 +67,11 @@ def test_a_stream_is_one_document(capsys):
     assert json.loads(capsys.readouterr().out) == {"run": {"a": 1}, "events": [{"b": 2}, {"c": [3]}]}
     output.print_json_stream({"run": {}}, "events", iter([]))
     assert json.loads(capsys.readouterr().out) == {"run": {}, "events": []}
+
+
+def test_figures_are_short():
+    seconds = (0, 0.00008, 0.0042, 0.15, 0.9999, 3.456, 59.94, 599, 7200)
+    assert [output.duration(value) for value in seconds] == [
+        "0 ms", "0.08 ms", "4.2 ms", "150 ms", "1000 ms", "3.46 s", "59.9 s", "599 s", "120 min",
+    ]  # fmt: skip
+    assert [output.money(value) for value in (0, 0.00421, 0.5, 12.345)] == ["$0", "$0.00421", "$0.5", "$12.35"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,6 +98,20 @@ def test_a_mistake_in_a_file_is_named_with_its_place_and_the_mend(tmp_path, text
     assert str(path) in message
     assert place in message
     assert says in message
+
+
+def test_the_documentation_lists_every_constant_with_its_value():
+    text = (Path(__file__).parents[2] / "docs" / "growth.md").read_text(encoding="utf-8")
+    table = [line for line in text.splitlines() if line.startswith("| `")]
+    for key in Rules.__struct_fields__:
+        rows = [line for line in table if f"`{key}`" in line.split("|")[1]]
+        assert len(rows) == 1, key
+        value = getattr(RULES, key)
+        numbers = value.values() if isinstance(value, dict) else value if key == "thresholds" else [value]
+        if key != "titles":
+            assert all(str(number) in rows[0].split("|")[2] for number in numbers), key
+    for step in RULES.titles:
+        assert f"from {step.at_least:g}" in text
 
 
 def test_a_file_that_is_not_there(tmp_path):

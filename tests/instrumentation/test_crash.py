@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import mmap
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING
+import traceback
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,61 +22,60 @@ from seasoned.instrumentation.redaction import Redactor
 from seasoned.instrumentation.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from tests.instrumentation.conftest import Recording
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 KILLS = 50
 ADOPTIONS = 10
 
-WRITER = """
-import mmap, sys, time
-from pathlib import Path
-from seasoned.instrumentation.guard import Guard
-from seasoned.instrumentation.journal import Writer
-from seasoned.instrumentation.recorder import Recorder
-from seasoned.instrumentation.redaction import Redactor
 
-home, counter, pause, first = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
-recorder = Recorder(Writer(home, segment=40_000), Redactor(), Guard(), namespace="tests")
-with open(counter, "r+b") as file:
-    done = mmap.mmap(file.fileno(), 8)
-run = recorder.begin("Something until the end", run_id=f"run{first}")
-number = 0
-while True:
-    recorder.message(run, "ann", ["bob"], "user", f"{number} " + "words " * (number % 60))
-    number += 1
-    done[:] = number.to_bytes(8, "little")  # said only after record() has returned
-    if pause:
-        time.sleep(pause)
-"""
+class Child:
+    """A forked process that runs one function and then ends, or is killed."""
 
-INGESTER = """
-import sys
-from pathlib import Path
-from seasoned.instrumentation import home as home_folder
-from seasoned.instrumentation.guard import Guard
-from seasoned.instrumentation.ingest import Ingester
-from seasoned.instrumentation.store import Store
+    def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                function(*arguments)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
 
-home, once = Path(sys.argv[1]), len(sys.argv) > 2
-ingester = Ingester(Store(home_folder.database_url(home)), home, None, Guard())
-print("ready", flush=True)
-if once:
-    sys.stdin.readline()
-while True:
-    if not ingester.step(max_bytes=20_000).bytes and once:
-        break
-"""
+    def wait(self) -> int:
+        """Its exit code, or minus the signal that ended it."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def kill(self) -> None:
+        """SIGKILL, at once."""
+        os.kill(self.pid, signal.SIGKILL)
+        assert self.wait() == -signal.SIGKILL  # it had not failed before
 
 
-def start(script: str, *arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+def write(home: Path, counter: mmap.mmap, pause: float, run_id: str) -> None:
+    """Record without end, and say after each event that ``record()`` has returned."""
+    recorder = Recorder(Writer(home, segment=40_000), Redactor(), Guard(), namespace="tests")
+    run = recorder.begin("Something until the end", run_id=run_id)
+    number = 0
+    while True:
+        recorder.message(run, "ann", ["bob"], "user", f"{number} " + "words " * (number % 60))
+        number += 1
+        counter[:] = number.to_bytes(8, "little")
+        if pause:
+            time.sleep(pause)
 
 
-def kill(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.communicate()
+def ingest(home: Path, *, until_done: bool = False, begin: mmap.mmap | None = None) -> None:
+    """Ingest without end, or until nothing is left."""
+    ingester = Ingester(Store(home_folder.database_url(home)), home, None, Guard())
+    while begin is not None and not begin[0]:
+        time.sleep(0.001)
+    while ingester.step(max_bytes=20_000).bytes or not until_done:
+        pass
 
 
 def numbers_of(recording: Recording, run_id: str) -> list[int]:
@@ -90,44 +87,38 @@ def numbers_of(recording: Recording, run_id: str) -> list[int]:
 @pytest.mark.parametrize("pause", [0.0, 0.001], ids=["flat out", "paced"])
 def test_a_killed_writer_loses_and_doubles_nothing(recording: Recording, pause: float) -> None:
     rng = random.Random(20_240)
-    lost = doubled = total = 0
-    ingester = start(INGESTER, recording.home)  # follows while they write, and is killed itself now and then
-    assert ingester.stdout is not None
-    ingester.stdout.readline()
+    counters = [mmap.mmap(-1, 8) for _ in range(KILLS)]
+    ingester = Child(ingest, recording.home)  # follows while they write, and is killed itself now and then
     try:
-        for attempt in range(KILLS // 2):
-            counter = recording.home / f"counter{attempt}"
-            counter.write_bytes(bytes(8))
-            writer = start(WRITER, recording.home, counter, pause, attempt)
-            try:
-                while int.from_bytes(counter.read_bytes(), "little") < 1:
-                    assert writer.poll() is None
-                    time.sleep(0.002)
-                time.sleep(rng.uniform(0.0, 0.05))
-            finally:
-                kill(writer)
-            if attempt % 5 == 4:
-                kill(ingester)
-                ingester = start(INGESTER, recording.home)
+        for attempt, counter in enumerate(counters):
+            writer = Child(write, recording.home, counter, pause, f"run{attempt}")
+            while not any(counter[:]):
+                time.sleep(0.001)
+            time.sleep(rng.uniform(0.0, 0.04))
+            writer.kill()
+            if attempt % 10 == 9:
+                ingester.kill()
+                ingester = Child(ingest, recording.home)
     finally:
-        kill(ingester)
+        ingester.kill()
     recording.ingest()
-    for attempt in range(KILLS // 2):
-        returned = int.from_bytes((recording.home / f"counter{attempt}").read_bytes(), "little")
+    lost = doubled = 0
+    for attempt, counter in enumerate(counters):
+        returned = int.from_bytes(counter[:], "little")
         found = numbers_of(recording, f"run{attempt}")
         lost += len(set(range(returned)) - set(found))
         doubled += len(found) - len(set(found))
         assert found == sorted(found)
         assert len(found) <= returned + 1  # one more may have been written than was said
-        total += returned
     assert (lost, doubled) == (0, 0)
-    assert total >= KILLS // 2
     assert list(segments(recording.home)) == []
     with recording.store.reading() as connection:
         assert reading.gaps(connection) == []
 
 
-def test_two_that_adopt_the_same_journals_double_and_lose_nothing(tmp_path: Path, record_into: object) -> None:
+def test_two_that_adopt_the_same_journals_double_and_lose_nothing(
+    tmp_path: Path, record_into: Callable[[Path, str], Recording]
+) -> None:
     for attempt in range(ADOPTIONS):
         home = home_folder.prepare(tmp_path / str(attempt)).parent
         for _ in range(4):
@@ -136,82 +127,56 @@ def test_two_that_adopt_the_same_journals_double_and_lose_nothing(tmp_path: Path
             for number in range(250):
                 recorder.message(run, "ann", ["bob"], "user", f"{number} words")
             recorder.writer.close()
-        both = [start(INGESTER, home, "once") for _ in range(2)]
-        for process in both:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in both:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        for process in both:
-            process.communicate(timeout=60)
-            assert process.returncode == 0
-        assert callable(record_into)
-        recording: Recording = record_into(home, home_folder.database_url(home))
+        begin = mmap.mmap(-1, 1)
+        both = [Child(lambda: ingest(home, until_done=True, begin=begin)) for _ in range(2)]  # noqa: B023
+        begin[0] = 1
+        assert [child.wait() for child in both] == [0, 0]
+        recording = record_into(home, home_folder.database_url(home))
         recording.ingest()
         with recording.store.reading() as connection:
             found = reading.runs(connection)
-            assert len(found) == 4
-            for run in found:
-                assert run.messages == 250
-                assert numbers_of(recording, run.run_id) == list(range(250))
+        assert [run.messages for run in found] == [250] * 4
+        for run in found:
+            assert numbers_of(recording, run.run_id) == list(range(250))
         assert list((home / "journal").iterdir()) == []
 
 
 def test_an_ingester_killed_in_the_middle_leaves_all_or_nothing(recording: Recording) -> None:
     recorder = recording.recorder(segment=200_000)
     run = recorder.begin("Something to be read in parts")
-    for number in range(20_000):
+    for number in range(10_000):
         recorder.message(run, "ann", ["bob"], "user", f"{number} words")
     rng = random.Random(7)
-    for _ in range(8):
-        process = start(INGESTER, recording.home)
-        assert process.stdout is not None
-        process.stdout.readline()
+    for _ in range(12):
+        child = Child(ingest, recording.home)
         time.sleep(rng.uniform(0.0, 0.06))
-        kill(process)
+        child.kill()
     recording.ingest()
-    assert numbers_of(recording, run.run_id) == list(range(20_000))
+    assert numbers_of(recording, run.run_id) == list(range(10_000))
     with recording.store.reading() as connection:
-        assert reading.find(connection, run.run_id).messages == 20_000
+        assert reading.find(connection, run.run_id).messages == 10_000
 
 
-def _in_child(home: Path, url: str, store: Store, pipe: object) -> None:
-    """What a forked server process does: its own journal, its own ingester, and the store that it inherited."""
-    recorder = Recorder(Writer(home), Redactor(), Guard(), namespace="tests")
-    run = recorder.begin("Something in a child")
+def serve(recording: Recording, run_id: str) -> None:
+    """What a forked server process does: its own journal and ingester, and the store that it inherited."""
+    recorder = Recorder(Writer(recording.home), Redactor(), Guard(), namespace="tests")
+    run = recorder.begin("Something in a child", run_id=run_id)
     for number in range(50):
         recorder.message(run, "ann", ["bob"], "user", f"{number} words")
-    ingester = Ingester(store, home, None, Guard(), everyone=False)
+    ingester = Ingester(recording.store, recording.home, None, Guard(), everyone=False)
     while ingester.step().bytes:
         pass
-    with store.reading() as connection:
-        found = reading.find(connection, run.run_id).messages
-    pipe.send((run.run_id, found))  # type: ignore[attr-defined]
-    os.kill(os.getpid(), signal.SIGKILL)
+    assert numbers_of(recording, run_id) == list(range(50))
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_forked_children_share_the_store_and_nothing_else(recording: Recording) -> None:
     recorder = recording.recorder()
     parent = recorder.begin("Something in the parent")
     recording.ingest()
-    context = multiprocessing.get_context("fork")
-    children = []
     with recording.store.reading() as connection:  # open while the process forks
-        for _ in range(5):
-            ours, theirs = context.Pipe()
-            child = context.Process(target=_in_child, args=(recording.home, recording.url, recording.store, theirs))
-            child.start()
-            children.append((child, ours))
+        children = [Child(serve, recording, f"run{number}") for number in range(5)]
         assert reading.find(connection, parent.run_id).status == "running"
-    for child, ours in children:
-        assert ours.poll(60)
-        run_id, messages = ours.recv()
-        child.join(60)
-        assert messages == 50
-        assert numbers_of(recording, run_id) == list(range(50))
+    assert [child.wait() for child in children] == [0] * 5
     recorder.message(parent, "ann", ["bob"], "user", "0 words")
     recording.ingest()
     assert recording.scalar("SELECT count(*) FROM events") == 5 * 51 + 2

@@ -38,7 +38,9 @@ def record_of(recording: Recording, run_id: str) -> reading.RunRecord:
         return reading.find(connection, run_id)
 
 
-def line(run_id: str, seq: int, kind: str, payload: dict[str, Any], texts: tuple[str, ...] = (), **changes: Any) -> bytes:
+def line(
+    run_id: str, seq: int, kind: str, payload: dict[str, Any], texts: tuple[str, ...] = (), **changes: Any
+) -> bytes:
     """A journal line, written by hand."""
     parts = {"at": 1_000 + seq, "turn": 0, "agent": "ann", **changes}
     refs = {text_ref(text): text for text in texts}
@@ -70,21 +72,23 @@ def test_every_kind_of_event_lands_and_reads_back(anywhere: Recording) -> None:
     recorder = anywhere.recorder()
     run = recorder.begin("Change the seat, please", framework="autogen", domain="airline", agents=["ann"])
     run.turn = 3
-    recorder.message(run, "ann", ["bob"], "user", "Hello\n\"there\" Ümläut ☃ 🚀")
+    recorder.message(run, "ann", ["bob"], "user", 'Hello\n"there" Ümläut ☃ 🚀')
     recorder.message(run, "bob", ["ann"], "assistant", [{"type": "text", "text": "a part"}])
     recorder.model_call(
         run, "bob", [{"role": "system", "content": "You are Bob"}, {"role": "user", "content": "Hi", "name": "ann"}],
         {"model": "gpt", "usage": {"input_tokens": 7, "output_tokens": 3}, "cost_usd": 0.25, "duration_ms": 1.5},
         response="Hello", reasoning={"steps": [1, 2]}, block="<experience/>",
     )  # fmt: skip
-    recorder.record(run, "tool_call", "bob", {"tool": "find", "call_id": "c1", "arguments": {"q": "\x00\"x\" 10**3"}})
+    recorder.record(run, "tool_call", "bob", {"tool": "find", "call_id": "c1", "arguments": {"q": '\x00"x" 10**3'}})
     recorder.record(run, "tool_result", "bob", {"tool": "find", "call_id": "c1", "ok": True, "content": {"found": 2}})
     recorder.record(run, "code_execution", "bob", {"language": "sh", "code": "ls", "exit_code": 1, "output": "no"})
     recorder.record(run, "transition", "bob", {"to_agent": "ann", "reason": "round_robin"})
     recorder.record(run, "human_input", "ann", {"content": "yes"})
     recorder.record(run, "artifact", "bob", {"path": "/tmp/x", "content": "data"})
     recorder.record(run, "context_snapshot", "bob", {"content": {"a": 1}, "reason": "reset"})
-    recorder.record(run, "injection", "bob", {"text": "<experience/>", "tokens": 4, "sections": [{"name": "abilities"}]})
+    recorder.record(
+        run, "injection", "bob", {"text": "<experience/>", "tokens": 4, "sections": [{"name": "abilities"}]}
+    )
     recorder.error(run, "bob", ValueError("broken"))
     run.feedback("well done", positive=True)
     run.outcome(True, quality=0.9, flags={"escalated": False})
@@ -100,7 +104,7 @@ def test_every_kind_of_event_lands_and_reads_back(anywhere: Recording) -> None:
     assert [event.seq for event in events] == list(range(17))
     assert {event.writer for event in events} == {anywhere.writers[0].writer_id}
     by_kind = {event.kind: event.payload for event in events}
-    assert events[1].payload["content"] == "Hello\n\"there\" Ümläut ☃ 🚀"
+    assert events[1].payload["content"] == 'Hello\n"there" Ümläut ☃ 🚀'
     assert events[2].payload["content"] == [{"type": "text", "text": "a part"}]
     assert by_kind["model_call"]["prompt"] == [
         {"role": "system", "content": "You are Bob\n\n<experience/>"},
@@ -108,7 +112,7 @@ def test_every_kind_of_event_lands_and_reads_back(anywhere: Recording) -> None:
     ]
     assert by_kind["model_call"]["reasoning"] == {"steps": [1, 2]}
     assert by_kind["model_call"]["usage"] == {"input_tokens": 7, "output_tokens": 3}
-    assert by_kind["tool_call"]["arguments"] == {"q": "\x00\"x\" 10**3"}
+    assert by_kind["tool_call"]["arguments"] == {"q": '\x00"x" 10**3'}
     assert by_kind["tool_result"]["content"] == {"found": 2}
     assert by_kind["injection"]["sections"] == [{"name": "abilities"}]
     assert by_kind["error"]["error_type"] == "ValueError"
@@ -365,7 +369,13 @@ def test_what_makes_no_sense_in_a_payload_is_passed_over(anywhere: Recording) ->
     dead_journal(anywhere.home, header() + b"".join(lines))
     assert anywhere.ingest().events == 5
     record = record_of(anywhere, "r1")
-    assert (record.agents, record.input_tokens, record.cost_usd, record.success, record.lost) == (("bob",), 0, None, None, 0)
+    assert (record.agents, record.input_tokens, record.cost_usd, record.success, record.lost) == (
+        ("bob",),
+        0,
+        None,
+        None,
+        0,
+    )
     assert len(events_of(anywhere, "r1", prompts=True)) == 5
 
 

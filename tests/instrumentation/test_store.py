@@ -259,7 +259,7 @@ def test_a_file_that_is_no_database(store: Store, path: Path) -> None:
 
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/gone/runs.db")
-    with pytest.raises(StoreUnavailable, match="cannot be made .* gone exists"):
+    with pytest.raises(StoreUnavailable, match="cannot be made .* check that the folder .*gone exists"):
         store.prepare()
     with pytest.raises(StoreUnavailable, match="cannot be opened"), store.reading():
         pass

@@ -113,5 +113,11 @@ def test_the_documentation_lists_every_setting_with_its_default() -> None:
     for key, shown in rows.items():
         value = getattr(default, key)
         if isinstance(value, (bool, int, float)) or key in ("home", "ingest"):
-            expected = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, (int, float)) else value
+            expected = (
+                str(value).lower()
+                if isinstance(value, bool)
+                else f"{value:g}"
+                if isinstance(value, (int, float))
+                else value
+            )
             assert shown.strip() == f"`{expected}`", key

@@ -196,9 +196,6 @@ def test_an_evaluator_judges_and_the_users_word_counts_more(home: Path) -> None:
     first, second = recorded()
     assert (first.success, first.quality, first.outcome_source) == (False, 0.2, "evaluator")
     assert (second.success, second.outcome_source) == (True, "user")
-    seasoned_run = seasoned.current()
-    assert seasoned_run is not None
-    seasoned.flush()
     assert recorded()[0].outcome_source == "evaluator"
 
 
@@ -344,10 +341,10 @@ def test_content_off_keeps_no_text_anywhere(tmp_path: Path) -> None:
         assert not path.is_file() or b"TOPSECRET" not in path.read_bytes()
 
 
-def test_the_apps_speed_and_events_survive_a_locked_database(tmp_path: Path) -> None:
+def test_recording_goes_on_beside_a_locked_database(tmp_path: Path) -> None:
     done = in_a_process(
         """
-        import json, sqlite3, time
+        import json, sqlite3
         import seasoned
         seasoned.enable(home="home", namespace="test", summary=False)
         with seasoned.run("first, so that there is a database"):
@@ -355,19 +352,17 @@ def test_the_apps_speed_and_events_survive_a_locked_database(tmp_path: Path) -> 
         assert seasoned.flush().error is None
         lock = sqlite3.connect("home/seasoned.db", isolation_level=None)
         lock.execute("BEGIN EXCLUSIVE")
-        begin = time.perf_counter()
         for number in range(200):
             with seasoned.run(f"while it is locked {number}") as run:
                 run.outcome(success=True)
-        spent = time.perf_counter() - begin
         locked = seasoned.flush(timeout=0.5)
         lock.execute("ROLLBACK")
         after = seasoned.flush()
-        print(json.dumps([spent, locked.error, locked.pending_bytes, after.error]))
+        print(json.dumps([locked.error, locked.pending_bytes, after.error]))
         """,
         tmp_path,
     )
-    spent, error, pending, after = json.loads(done.stdout)
+    error, pending, after = json.loads(done.stdout)
     assert "locked" in error or "not done" in error
     assert pending > 0
     assert after is None

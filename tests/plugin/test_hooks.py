@@ -29,9 +29,7 @@ def hooks(guard: Guard) -> Hooks:
 
 def test_docs_list_every_hook_with_its_arguments_in_order() -> None:
     documented = re.findall(r"^### `(\w+)\(([^)]*)\)`", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
-    actual = {
-        name: ", ".join(inspect.signature(function).parameters) for name, function in hookspecs.every_hook()
-    }
+    actual = {name: ", ".join(inspect.signature(function).parameters) for name, function in hookspecs.every_hook()}
     assert dict(documented) == actual
 
 
@@ -113,7 +111,7 @@ def test_a_wrong_signature_and_a_wrapper_are_refused_and_told(hooks: Hooks, guar
 
     class Wrapper:
         @seasoned.hookimpl(wrapper=True)
-        def run_started(self, run: object):  # noqa: ANN202
+        def run_started(self, run: object):
             return (yield)
 
     working = Working("a")

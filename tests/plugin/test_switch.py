@@ -82,9 +82,7 @@ def test_a_sitecustomize_of_the_environments_own_still_runs(program: Path) -> No
     (program.parent / "sitecustomize.py").write_text("import os\nos.environ['MINE'] = 'ran'\n")
     program.write_text(PROGRAM.replace('"on":', '"mine": os.environ.get("MINE"), "on":'))
     code = f"from seasoned.plugin import switch; switch.launch([{str(program)!r}])"
-    done = run(
-        [sys.executable, "-c", code], program.parent, PYTHONPATH=f"{program.parent}{os.pathsep}{REPOSITORY}"
-    )
+    done = run([sys.executable, "-c", code], program.parent, PYTHONPATH=f"{program.parent}{os.pathsep}{REPOSITORY}")
     assert json.loads(done.stdout) == {"argv": [], "mine": "ran", "on": True}
 
 

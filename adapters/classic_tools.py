@@ -35,16 +35,18 @@ class Execution:
         armed: whether the next look-up in the agent's functions is the one that executes it.
         error: what the tool raised.
         begun: whether the tool itself is at work, so that what the agent does now is something else.
+        awaits: whether the framework awaits what a plain function returns, as AG2 does.
     """
 
-    __slots__ = ("agent", "armed", "begun", "call_id", "caller", "error", "run", "started", "tool")
+    __slots__ = ("agent", "armed", "awaits", "begun", "call_id", "caller", "error", "run", "started", "tool")
 
-    def __init__(self, agent: Any, run: Run, tool: str, call_id: Any, caller: str | None) -> None:
+    def __init__(self, agent: Any, run: Run, tool: str, call_id: Any, caller: str | None, *, awaits: bool) -> None:
         self.agent = agent
         self.run = run
         self.tool = tool
         self.call_id = call_id
         self.caller = caller
+        self.awaits = awaits
         self.armed = False
         self.begun = False
         self.error: BaseException | None = None
@@ -106,7 +108,7 @@ def _keeping(function: Callable[..., Any], execution: Execution) -> Callable[...
             raise
         finally:
             execution.begun = False
-        return kept(result) if inspect.iscoroutine(result) else result
+        return kept(result) if execution.awaits and inspect.iscoroutine(result) else result
 
     async def asynchronous(*args: Any, **kwargs: Any) -> Any:
         execution.begun = True
@@ -118,10 +120,7 @@ def _keeping(function: Callable[..., Any], execution: Execution) -> Callable[...
         finally:
             execution.begun = False
 
-    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004  the framework asks the same of objects
-    )
-    return functools.wraps(function)(asynchronous if is_async else sync)
+    return functools.wraps(function)(asynchronous if inspect.iscoroutinefunction(function) else sync)
 
 
 class Tools:
@@ -129,6 +128,7 @@ class Tools:
 
     def __init__(self, core: Core) -> None:
         self.core = core
+        self._awaits = hasattr(core.agent, "_run_async_in_thread")
 
     def begin(self, agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
         """An agent executes a function; None where that is not to be recorded."""
@@ -141,7 +141,7 @@ class Tools:
             call_id = kwargs.get("call_id") or (args[1] if len(args) > 1 and isinstance(args[1], str) else None)
             chat = self.core.chat_in(run)
             call_id, caller = _asked(chat, tool, call_id)
-            execution = Execution(agent, run, tool, call_id, caller)
+            execution = Execution(agent, run, tool, call_id, caller, awaits=self._awaits)
             payload = {"tool": tool, "call_id": call_id, "arguments": arguments(call.get("arguments"))}
             if caller:
                 payload["caller"] = caller

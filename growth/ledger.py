@@ -10,26 +10,27 @@ grows with what lies after the place of the change and not with all that came be
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..instrumentation.records import Achievement
 from . import rows
+from .abilities import AbilityTable
 from .credit import split
 from .profiles import achieved_public, public
+from .roster import Roster
+from .rules import Rules
 from .skills import Contribution, Profile, SkillEvent, add_roster_skill, apply_run, new_profile, roll_back
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy import Connection
 
     from ..instrumentation.guard import Guard
     from ..instrumentation.reading import RunRecord
-    from ..instrumentation.records import Achievement
-    from .abilities import AbilityTable
-    from .roster import Roster
-    from .rules import Rules
 
 log = logging.getLogger("seasoned.growth")
 

@@ -238,17 +238,17 @@ _SQLITE_ADD_RUNS: Final = (
     "INSERT INTO runs (run_id, started_at) SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') "
     "FROM json_each(?1)"
 )
-_SQLITE_RUNS: Final = (  # noqa: S608  names of our own columns
+_SQLITE_RUNS: Final = (
     "SELECT json_group_array(json_array("
     + ", ".join(f"json({name})" if name in _JSON_COLUMNS else name for name in _RUN_COLUMNS)
     + ")) FROM runs WHERE run_id IN (SELECT value FROM json_each(?1))"
 )
-_SQLITE_SAVE_RUNS: Final = (  # noqa: S608
+_SQLITE_SAVE_RUNS: Final = (
     "UPDATE runs SET "
     + ", ".join(f"{name} = json_extract(value, '$[{index}]')" for index, name in enumerate(_RUN_COLUMNS) if index > 1)
     + " FROM json_each(?1) WHERE runs.run_pk = json_extract(value, '$[0]')"
 )
-_SQLITE_EVENTS: Final = (  # noqa: S608
+_SQLITE_EVENTS: Final = (
     "INSERT OR IGNORE INTO events SELECT "
     + ", ".join(f"json_extract(value, '$[{index}]')" for index in range(len(_EVENT_COLUMNS)))
     + " FROM json_each(?1)"

@@ -13,7 +13,8 @@ from sqlalchemy import Row, Select, func, select
 
 from .errors import Ambiguous, NotFound
 from .schema import events as events_table
-from .schema import journal_problems, journals, runs as runs_table, texts
+from .schema import journal_problems, journals, texts
+from .schema import runs as runs_table
 from .search import mentioning
 from .timeline import events, in_full, tree, tree_events
 

@@ -282,13 +282,14 @@ class Service:
 
     def _give_verdict(self, store: Store, run: RunRecord, verdict: Any) -> None:
         """Record an outcome in the service's own journal, numbered on from what it wrote for this run before."""
-        from ..instrumentation import learning
+        from ..instrumentation import learning, outcomes
 
         if self._verdicts is None:
             self._verdicts = self._open_verdicts()
         recorder = self._verdicts
         shell = Run(recorder, namespace=run.namespace, session_id=run.session_id, run_id=run.run_id)
-        payload = outcome_payload(bool(verdict.success), verdict.quality, source=verdict.source)
+        source = outcomes.verdict_source(verdict.source)
+        payload = outcome_payload(bool(verdict.success), verdict.quality, source=source)
         payload["reason"] = verdict.reason
         if verdict.excluded:
             payload["excluded"] = list(verdict.excluded)
@@ -315,10 +316,11 @@ class Service:
                 return learned
 
     def _learn_one(self, run: RunRecord, connection: Connection) -> None:
-        from ..instrumentation import learning, outcomes
+        from ..instrumentation import learning, outcomes, reading
 
         if run.complexity is None:
-            run = msgspec.structs.replace(run, complexity=outcomes.complexity(run))
+            executions = list(reading.events(connection, run.run_id, kinds=("code_execution",)))
+            run = msgspec.structs.replace(run, complexity=outcomes.complexity(run, executions))
         if run.task_type is None:
             task_type = self._hooks.hook.classify_task(run=run)
             if task_type:

@@ -13,7 +13,8 @@ from uuid import uuid4
 import pytest
 import sqlalchemy
 
-from seasoned.instrumentation import bulk, home as home_folder
+from seasoned.instrumentation import bulk
+from seasoned.instrumentation import home as home_folder
 from seasoned.instrumentation.guard import Guard
 from seasoned.instrumentation.ingest import Ingester, IngestResult
 from seasoned.instrumentation.journal import Writer

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.instrumentation.conftest import Recording
-
     from seasoned.instrumentation.events import Event
+    from tests.instrumentation.conftest import Recording
 
 
 def events_of(recording: Recording, run_id: str, **options: Any) -> list[Event]:

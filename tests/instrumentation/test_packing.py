@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from seasoned.instrumentation.events import KINDS, PAYLOAD_KEYS, TEXT_KEYS, encode, text_ref
 from seasoned.instrumentation.packing import (
-    FLAGS, ROLES, USAGE, numbers, pack, ref_hash, references, unpack, unpack_prompt,
+    FLAGS,
+    ROLES,
+    USAGE,
+    numbers,
+    pack,
+    ref_hash,
+    references,
+    unpack,
+    unpack_prompt,
 )  # fmt: skip
 
 words = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)

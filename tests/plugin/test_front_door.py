@@ -318,7 +318,7 @@ def test_the_summary_at_the_end_says_how_to_give_an_outcome(tmp_path: Path) -> N
     assert done.stdout == ""
     first, second = done.stderr.splitlines()
     assert first.startswith("seasoned: recorded 1 run, 2 events in ")
-    assert "1 run without an outcome" in second
+    assert "1 run has no outcome" in second
     assert "seasoned outcome last --success" in second
     done = in_a_process(code.format(judge="run.outcome(success=True)"), tmp_path / "..", SEASONED_SUMMARY="0")
     assert done.stderr == ""

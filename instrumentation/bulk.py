@@ -239,25 +239,27 @@ _SQLITE_ADD_RUNS: Final = (
     "FROM json_each(?1)"
 )
 _SQLITE_RUNS: Final = (
-    "SELECT json_group_array(json_array("
+    "SELECT json_group_array(json_array("  # noqa: S608  only names of our own columns, here and below
     + ", ".join(f"json({name})" if name in _JSON_COLUMNS else name for name in _RUN_COLUMNS)
     + ")) FROM runs WHERE run_id IN (SELECT value FROM json_each(?1))"
 )
 _SQLITE_SAVE_RUNS: Final = (
-    "UPDATE runs SET "
+    "UPDATE runs SET "  # noqa: S608
     + ", ".join(f"{name} = json_extract(value, '$[{index}]')" for index, name in enumerate(_RUN_COLUMNS) if index > 1)
     + " FROM json_each(?1) WHERE runs.run_pk = json_extract(value, '$[0]')"
 )
 _SQLITE_EVENTS: Final = (
-    "INSERT OR IGNORE INTO events SELECT "
+    "INSERT OR IGNORE INTO events SELECT "  # noqa: S608
     + ", ".join(f"json_extract(value, '$[{index}]')" for index in range(len(_EVENT_COLUMNS)))
     + " FROM json_each(?1)"
 )
 
 
 class PostgresBulk(Bulk):
-    """Arrays instead of rows. (Not JSON: PostgreSQL refuses the whole of it for a NUL anywhere inside.) Ingesters share a lock that forgetting takes alone: it must not overlook an
-    event that is just coming in and refers to a text."""
+    """Arrays instead of rows; not JSON, because PostgreSQL refuses the whole of it for a NUL anywhere inside.
+
+    Ingesters share a lock that forgetting takes alone: it must not overlook an event that is just coming in and
+    refers to a text."""
 
     def lock(self, *, alone: bool) -> None:
         """See :meth:`Bulk.lock`."""
@@ -283,7 +285,8 @@ class PostgresBulk(Bulk):
 
     def _add_runs(self, new: list[tuple[str, int]]) -> None:
         self.connection.exec_driver_sql(
-            "INSERT INTO runs (run_id, started_at) SELECT * FROM unnest(%s::text[], %s::bigint[]) ON CONFLICT DO NOTHING",
+            "INSERT INTO runs (run_id, started_at) SELECT * FROM unnest(%s::text[], %s::bigint[]) "
+            "ON CONFLICT DO NOTHING",
             ([run_id for run_id, _ in new], [at for _, at in new]),
         )
 

@@ -67,7 +67,7 @@ def references(kind: str, payload: Mapping[str, Any], into: dict[Any, None]) -> 
             into[ref] = None
     if kind == "model_call":
         prompt = get("prompt")
-        if prompt.__class__ is dict and "new" in prompt:
+        if isinstance(prompt, dict) and "new" in prompt:
             for _, _, content, rest in prompt["new"]:
                 if content is not None:
                     into[content] = None
@@ -161,7 +161,7 @@ def numbers(kind: str, payload: Mapping[str, Any]) -> Iterator[int]:
     """The number of every text that an unpacked payload refers to, those of the prompt included."""
     for key in TEXT_KEYS[kind]:
         value = payload.get(key)
-        if value.__class__ is int:
+        if isinstance(value, int):
             yield value
     if kind == "model_call":
         prompt = unpack_prompt(payload.get("prompt"))

@@ -119,7 +119,7 @@ def _met(row: RunRow, *agents: Any) -> None:
 def _model_call(row: RunRow, payload: Mapping[str, Any]) -> None:
     row.model_calls += 1
     usage = payload.get("usage")
-    if usage.__class__ is dict:
+    if isinstance(usage, dict):
         row.input_tokens += _count(usage.get("input_tokens"))
         row.output_tokens += _count(usage.get("output_tokens"))
     cost = payload.get("cost_usd")

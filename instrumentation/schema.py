@@ -11,7 +11,7 @@ holds them equal to this.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import (
     JSON,
@@ -30,7 +30,9 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.types import TypeEngine
+
+if TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
 
 metadata: Final = MetaData()
 """Every table of the package; :mod:`..growth.tables` adds its own."""

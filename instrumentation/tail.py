@@ -192,8 +192,8 @@ class _Reader:
             self.problems.append(
                 Problem(
                     offset,
-                    f"{self.segment.path}, line {self._line_number(offset)} (byte {offset}): skipped, because it cannot be "
-                    f"read ({why[:200]}); the lines around it are kept",
+                    f"{self.segment.path}, line {self._line_number(offset)} (byte {offset}): skipped, because it cannot "
+                    f"be read ({why[:200]}); the lines around it are kept",
                 )
             )
 

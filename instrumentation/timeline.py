@@ -151,7 +151,7 @@ def _fill(kind: str, payload: dict[str, Any], known: Mapping[int, str]) -> None:
     as_json = payload.pop("json", None) or ()
     for key in TEXT_KEYS[kind]:
         number = payload.get(key)
-        if number.__class__ is int:
+        if isinstance(number, int):
             text = known.get(number)
             payload[key] = _loads(text) if text is not None and key in as_json else text
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..instrumentation.records import Section
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..instrumentation.recorder import Recorder
-    from ..instrumentation.records import Section
     from ..instrumentation.runs import Run
     from .manager import Hooks
 

@@ -72,7 +72,9 @@ class Hooks(pluggy.PluginManager):
                     if implementation.hookwrapper or implementation.wrapper:
                         raise pluggy.PluginValidationError(plugin, f"{caller.name}: hook wrappers are not allowed")
                     place = f"plugin {registered}.{caller.name}"
-                    implementation.function = self._guarded(implementation.function, place)
+                    # pluggy calls what stands here; there is no public place to put a guard around one implementation
+                    guarded = self._guarded(implementation.function, place)
+                    implementation.function = guarded  # pyright: ignore[reportAttributeAccessIssue]
         return registered
 
     def _guarded(self, function: Callable[..., Any], place: str) -> Callable[..., Any]:

@@ -41,7 +41,7 @@ class Child:
         if self.pid == 0:
             try:
                 function(*arguments)
-            except BaseException:
+            except BaseException:  # noqa: BLE001  it must not go on as a second test run
                 traceback.print_exc()
                 os._exit(1)
             os._exit(0)

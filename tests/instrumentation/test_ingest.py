@@ -83,7 +83,7 @@ def test_every_kind_of_event_lands_and_reads_back(anywhere: Recording) -> None:
     recorder.record(run, "code_execution", "bob", {"language": "sh", "code": "ls", "exit_code": 1, "output": "no"})
     recorder.record(run, "transition", "bob", {"to_agent": "ann", "reason": "round_robin"})
     recorder.record(run, "human_input", "ann", {"content": "yes"})
-    recorder.record(run, "artifact", "bob", {"path": "/tmp/x", "content": "data"})
+    recorder.record(run, "artifact", "bob", {"path": "out/x", "content": "data"})
     recorder.record(run, "context_snapshot", "bob", {"content": {"a": 1}, "reason": "reset"})
     recorder.record(
         run, "injection", "bob", {"text": "<experience/>", "tokens": 4, "sections": [{"name": "abilities"}]}

@@ -57,7 +57,9 @@ def payloads(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     """A kind, and a payload as the recorder writes one."""
     kind = draw(st.sampled_from(KINDS))
     keys = draw(st.lists(st.sampled_from(PAYLOAD_KEYS[kind]), unique=True))
-    payload = {key: draw(st.none() | refs if key in TEXT_KEYS[kind] else OWN_FORM.get(key, values)) for key in keys}
+    payload: dict[str, Any] = {
+        key: draw(st.none() | refs if key in TEXT_KEYS[kind] else OWN_FORM.get(key, values)) for key in keys
+    }
     others = words.filter(lambda key: key not in PAYLOAD_KEYS[kind])
     payload.update(draw(st.dictionaries(others | st.sampled_from(["json", "v", "+", ""]), values, max_size=3)))
     return kind, payload

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy
+import sqlalchemy.exc
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -131,7 +132,7 @@ def test_several_threads_may_make_databases_at_once(tmp_path: Path) -> None:
 def test_a_database_of_a_newer_version_is_left_alone(anywhere: Recording) -> None:
     anywhere.store.prepare()
     with anywhere.store.writing() as connection:
-        connection.exec_driver_sql(f"UPDATE {migrations.TABLE} SET version_num = '9999'")
+        connection.exec_driver_sql(f"UPDATE {migrations.TABLE} SET version_num = '9999'")  # noqa: S608
     other = Store(anywhere.url)
     with pytest.raises(StoreVersionError, match=r"newer version .*9999.* pip install --upgrade seasoned"):
         other.prepare()
@@ -167,9 +168,14 @@ def test_somebody_elses_tables_are_left_alone(anywhere: Recording) -> None:
 def test_what_a_writing_block_did_is_kept_or_undone_as_a_whole(anywhere: Recording) -> None:
     anywhere.store.prepare()
     add = sqlalchemy.text("INSERT INTO meta VALUES ('a', '1')")
-    with pytest.raises(RuntimeError), anywhere.store.writing() as connection:
-        connection.execute(add)
-        raise RuntimeError
+
+    def add_and_fail() -> None:
+        with anywhere.store.writing() as connection:
+            connection.execute(add)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        add_and_fail()
     assert anywhere.scalar("SELECT count(*) FROM meta") == 0
     with anywhere.store.writing() as connection:
         connection.execute(add)
@@ -244,7 +250,7 @@ def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_that_is_away_is_named_without_its_password() -> None:
     store = Store("postgresql://team:geheim@127.0.0.1:9/agents")
-    with pytest.raises(StoreUnavailable, match="does not answer .* To mend it: check the server") as caught:
+    with pytest.raises(StoreUnavailable, match=r"does not answer .* To mend it: check the server") as caught:
         store.prepare()
     assert "127.0.0.1" in str(caught.value)
     assert "geheim" not in str(caught.value)
@@ -259,7 +265,7 @@ def test_a_file_that_is_no_database(store: Store, path: Path) -> None:
 
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/gone/runs.db")
-    with pytest.raises(StoreUnavailable, match="cannot be made .* check that the folder .*gone exists"):
+    with pytest.raises(StoreUnavailable, match=r"cannot be made .* check that the folder .*gone exists"):
         store.prepare()
     with pytest.raises(StoreUnavailable, match="cannot be opened"), store.reading():
         pass

@@ -164,7 +164,8 @@ def test_inject_off_records_and_learns_only() -> None:
     assert all("<experience" not in str(messages) for messages in Client.sent)
     assert seasoned.flush().error is None
     with active.store.reading() as connection:
-        profile = active.hooks.get_plugin("growth").profile_json(connection, "tess")
+        growth: Any = active.hooks.get_plugin("growth")
+        profile = growth.profile_json(connection, "tess")
     assert profile["total_xp"] > 0
     assert "injection" not in {event.kind for event in active.service.events_of(done.run.run_id)}
 

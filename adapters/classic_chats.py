@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 import weakref
-from contextvars import Token
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..instrumentation.runs import CURRENT, Run
@@ -20,6 +19,7 @@ from .classic_state import FRAMEWORK, INTERNAL, PLACE, Chat, Core, Place, argume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextvars import Token
 
     from .patching import Layer, Maker, Method
 

@@ -10,16 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-try:
-    from ..instrumentation.cost import usage_of
-except ImportError:  # TEMPORARY
-
-    def usage_of(response):  # type: ignore
-        u = getattr(response, "usage", None)
-        if u is None:
-            return None
-        return {"input_tokens": u.prompt_tokens, "output_tokens": u.completion_tokens}
-
+from ..instrumentation.cost import usage_of
 
 if TYPE_CHECKING:
     from ..instrumentation.cost import Prices

@@ -112,19 +112,22 @@ def _bystanders(events: Iterable[Event], outside: Collection[str]) -> frozenset[
     """Who is no author where the roles do not say so; None where they do.
 
     A log written from one participant's side calls that one "assistant" and everybody else "user". It is known by
-    an opening message from an "assistant" where no model was recorded at all. Then everybody is an author, except
+    having been imported, and by an opening message from an "assistant" where no model was recorded at all. Then everybody is an author, except
     that of two the opener is the one who asks, and passes on what a program printed.
     """
     opening: tuple[str, Any] | None = None
     speakers: set[str] = set()
+    imported = False
     for event in events:
         if event.kind == "model_call":
             return None
+        if event.kind == "run_started":
+            imported = imported or event.payload.get("source") == "import"
         if event.kind == "message" and event.agent:
             if opening is None and event.turn < 1 and event.payload.get("role") in _ROLES:
                 opening = (event.agent, event.payload["role"])
             speakers.add(event.agent)
-    if opening is None or opening[1] != "assistant":
+    if not imported or opening is None or opening[1] != "assistant":
         return None
     return frozenset({opening[0]}) if len(speakers.difference(outside)) == 2 else frozenset()
 

@@ -249,9 +249,9 @@ _SQLITE_SAVE_RUNS: Final = (
     + " FROM json_each(?1) WHERE runs.run_pk = json_extract(value, '$[0]')"
 )
 _SQLITE_EVENTS: Final = (
-    "INSERT OR IGNORE INTO events SELECT "  # noqa: S608
+    "INSERT INTO events SELECT "  # noqa: S608
     + ", ".join(f"json_extract(value, '$[{index}]')" for index in range(len(_EVENT_COLUMNS)))
-    + " FROM json_each(?1)"
+    + " FROM json_each(?1) WHERE true ON CONFLICT DO NOTHING"
 )
 
 

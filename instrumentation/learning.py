@@ -91,6 +91,18 @@ def unlearn_all(connection: Connection, namespaces: Collection[str]) -> int:
     return done.rowcount
 
 
+def relearn_above(connection: Connection, run_ids: Collection[str]) -> None:
+    """Put the runs around these back into the queue: the work of a run inside another counts for the outer one."""
+    inside = list(run_ids)
+    while inside:
+        found = connection.execute(select(runs.c.parent_run_id).where(runs.c.run_id.in_(inside[:500]))).scalars()
+        outer = [run_id for run_id in found if run_id is not None]
+        connection.execute(
+            update(runs).where(runs.c.run_id.in_(outer), runs.c.learned.is_not(None)).values(learned=None)
+        )
+        inside = inside[500:] + outer
+
+
 def set_task_type(connection: Connection, run_id: str, task_type: str) -> None:
     """Keep the task type that a plugin found for a run."""
     connection.execute(update(runs).where(runs.c.run_id == run_id).values(task_type=task_type))

@@ -28,6 +28,7 @@ from sqlalchemy import create_engine, event, exc, inspect, make_url, select, tex
 from . import migrations
 from .errors import ConfigError, MissingExtra, StoreError, StoreUnavailable, StoreVersionError
 from .schema import metadata
+from .troubles import BUSY_SECONDS, WAITS, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,16 +37,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("seasoned")
 
-BUSY_SECONDS: Final = 5.0
-"""How long a statement waits for another process's transaction before :class:`StoreUnavailable` is raised."""
-
 FORK_SECONDS: Final = 1.0
 """How long a fork waits for a transaction in another thread to end."""
 
 WAL_BYTES: Final = 4_000_000
 """Size to which SQLite cuts its write-ahead log once it is checkpointed."""
-
-_WAITS = "What is recorded meanwhile is safe in the journal"
 
 
 class Store:
@@ -163,7 +159,7 @@ class Store:
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
             except OSError as error:
                 raise StoreUnavailable(
-                    f"the database {self.shown} cannot be made ({error.strerror}). {_WAITS}. To mend it: check that "
+                    f"the database {self.shown} cannot be made ({error.strerror}). {WAITS}. To mend it: check that "
                     f"the folder {self.path.parent} exists and may be written"
                 ) from error
         version = self.version()
@@ -171,12 +167,12 @@ class Store:
             if version is not None and version not in migrations.REVISIONS:
                 raise StoreVersionError(
                     f"the database {self.shown} has the tables of a newer version of this package ({version}; this one "
-                    f"knows {migrations.HEAD}). {_WAITS}. To mend it: pip install --upgrade seasoned"
+                    f"knows {migrations.HEAD}). {WAITS}. To mend it: pip install --upgrade seasoned"
                 )
             if version is not None and self.dialect != "sqlite":
                 raise StoreVersionError(
                     f"the database {self.shown} has the tables of an older version of this package ({version}; this "
-                    f"one wants {migrations.HEAD}). {_WAITS}. To mend it: seasoned doctor --migrate"
+                    f"one wants {migrations.HEAD}). {WAITS}. To mend it: seasoned doctor --migrate"
                 )
             self.migrate()
         self._prepared = self._was_there = True
@@ -233,30 +229,11 @@ class Store:
                     with connection.begin():
                         yield connection
             except (exc.DBAPIError, exc.TimeoutError, exc.DisconnectionError) as error:
-                said = self._said(error)
+                said = explain(error, self.shown, sqlite=self.path is not None)
                 if said is None:
                     raise
                 self._prepared = False
                 raise StoreUnavailable(said) from error
-
-    def _said(self, error: exc.SQLAlchemyError) -> str | None:
-        """What to tell the user about a database error; None where it is a mistake of ours."""
-        message = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-        if self.path is not None:
-            for clue, trouble, mend in _SQLITE_TROUBLES:
-                if clue in message:
-                    return f"the database {self.shown} {trouble}. {_WAITS}. To mend it: {mend}"
-            if not isinstance(error, (exc.TimeoutError, exc.DisconnectionError)):
-                return None
-        elif isinstance(error, exc.DBAPIError) and not (
-            isinstance(error, (exc.OperationalError, exc.InterfaceError)) or error.connection_invalidated
-        ):
-            return None
-        first = message.splitlines()[0][:300]
-        return (
-            f"the database {self.shown} does not answer ({first}). {_WAITS}. To mend it: check the server, the "
-            "address and the password"
-        )
 
     # -- the rest --------------------------------------------------------------------------------------------
 
@@ -367,17 +344,6 @@ class _Users:
 
 LOCK_KEY: Final = 0x5EA50
 """Key of the PostgreSQL advisory lock that ingesting shares and forgetting and migrating take alone."""
-
-_SQLITE_TROUBLES: Final = (
-    ("is locked", f"is locked by another program (waited {BUSY_SECONDS:g} s)", "close the program that holds it open"),
-    ("disk is full", "has no space left on its disk", "free some space there"),
-    ("unable to open", "cannot be opened", "check that its folder exists and may be read and written"),
-    ("readonly", "cannot be written", "check the permissions of the file and of its folder"),
-    ("disk I/O error", "cannot be read or written (disk I/O error)", "check the disk that it is on"),
-    ("image is malformed", "is damaged", "restore it from a backup, or move it away and begin a new one"),
-    ("not a database", "is a file of another kind", "move that file away, or name another with --db"),
-    ("moved or replaced", "is not where it was", "put it back, or begin a new one"),
-)
 
 _stores: weakref.WeakSet[Store] = weakref.WeakSet()
 _inherited: list[object] = []

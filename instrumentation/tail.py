@@ -153,9 +153,7 @@ class _Reader:
                 )
             return True
         self.problems.append(
-            Problem(
-                0, f"{self.segment.path}, line 1: this is no journal's header; the lines after it are read all the same"
-            )
+            Problem(0, f"{self.segment.path}, line 1: this is no journal's header; the other lines are read all the same")
         )
         return not isinstance(header, list)
 

@@ -399,6 +399,7 @@ class Service:
             def unlearn(run_ids: Sequence[str], connection: Connection) -> None:
                 for place, function in self._hooks.each("unlearn"):
                     self.apart(place, connection, function, run_ids=run_ids, connection=connection)
+                learning.relearn_above(connection, run_ids)
                 learning.advance(connection)
 
             result = forgetting.forget(self.store, self.ingester, hooks_unlearn=unlearn, **which)

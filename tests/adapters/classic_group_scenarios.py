@@ -257,7 +257,7 @@ def typed(d):
 class Typist(autogen.UserProxyAgent):
     """Answers from a list instead of the keyboard."""
 
-    answers: list[str] = []  # noqa: RUF012  set before each use
+    answers: list[str] = []
 
     def get_human_input(self, prompt, **options):
         return self.answers.pop(0)
@@ -281,7 +281,7 @@ def typed_by_override(d):
 class Overriding(autogen.ConversableAgent):
     """Overrides what the adapter wraps, and calls its base class."""
 
-    trace: list[str] = []  # noqa: RUF012  cleared before each use
+    trace: list[str] = []
 
     def generate_reply(self, *args, **kwargs):
         self.trace.append("generate_reply")

@@ -49,10 +49,11 @@ class Script:
     """What a model answers: one item after another, or what a function makes of the messages.
 
     An item is a text, an exception to raise, a list of ``(tool, arguments)``, or a dictionary of the message's
-    fields. ``seen`` keeps every prompt that reached the model.
+    fields. ``seen`` keeps every prompt that reached the model. ``made`` is where the client, which the framework
+    makes, finds its script.
     """
 
-    made: dict[str, Script] = {}  # noqa: RUF012  the client is made by the framework, and must find its script
+    made: dict[str, Script] = {}
 
     def __init__(self, name: str, items: Any) -> None:
         self.items = items if callable(items) else list(items)
@@ -118,6 +119,9 @@ class ScriptedClient:
         }  # fmt: skip
 
 
+CLIENT: Any = ScriptedClient
+
+
 def config(name: str, **more: Any) -> dict[str, Any]:
     """An ``llm_config`` for the script called ``name``."""
     entry = {"model": name, "model_client_cls": "ScriptedClient", "api_key": "x"}
@@ -129,7 +133,7 @@ def assistant(name: str, items: Any, *, kind: Any = None, model: str | None = No
     Script(model or name, items)
     options.setdefault("system_message", f"You are {name}.")
     agent = (kind or autogen.AssistantAgent)(name, llm_config=config(model or name), **options)
-    agent.register_model_client(ScriptedClient)
+    agent.register_model_client(CLIENT)
     return agent
 
 
@@ -142,7 +146,7 @@ def person(name: str = "user", *, kind: Any = None, **options: Any) -> Any:
 def tool(executor: Any, caller: Any, function: Any) -> Any:
     """Register a tool with who executes it and who may call it; the caller's client is made again by that."""
     executor.register_for_execution()(caller.register_for_llm(description=function.__name__)(function))
-    caller.register_model_client(ScriptedClient)
+    caller.register_model_client(CLIENT)
     return function
 
 
@@ -163,7 +167,7 @@ def speaker(name: str, says: Any, *, kind: Any = None, **options: Any) -> Any:
 def group(agents: list[Any], *, rounds: int = 6, method: Any = "round_robin", manager: Any = None, **options: Any):
     """A group chat's manager."""
     chat = autogen.GroupChat(agents, messages=[], max_round=rounds, speaker_selection_method=method, **options)
-    settings = {"llm_config": False, "silent": True} | (manager or {})
+    settings: dict[str, Any] = {"llm_config": False, "silent": True} | (manager or {})
     return autogen.GroupChatManager(chat, **settings)
 
 

@@ -10,7 +10,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import autogen
-from classic_kit import ScriptedClient, Script, assistant, config, group, person, says_done, speaker, tool
+from classic_kit import Script, ScriptedClient, assistant, config, person, says_done, speaker, tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable

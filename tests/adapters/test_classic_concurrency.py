@@ -207,9 +207,8 @@ def test_a_thread_without_context_is_a_run_of_its_own(recording):
     bot = assistant("bot", ["from the thread"])
 
     def delegate(messages):
-        thread = threading.Thread(
-            target=lambda: person("helper", max_consecutive_auto_reply=0).initiate_chat(bot, message="help", silent=True)
-        )
+        helper = person("helper", max_consecutive_auto_reply=0)
+        thread = threading.Thread(target=lambda: helper.initiate_chat(bot, message="help", silent=True))
         thread.start()
         thread.join()
         return "delegated"
@@ -220,4 +219,3 @@ def test_a_thread_without_context_is_a_run_of_its_own(recording):
     assert [run.parent for run in recording.runs] == [None, None]
     assert [content for *_, content in recording.talk(0)] == ["please delegate it", "delegated"]
     assert [content for *_, content in recording.talk(1)] == ["help", "from the thread"]
-

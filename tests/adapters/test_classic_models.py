@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import autogen
 import pytest
 from classic_group_scenarios import SCENARIOS
-from classic_kit import BLOCK, Script, ScriptedClient, assistant, config, person, speaker
+from classic_kit import BLOCK, CLIENT, Script, assistant, config, person, speaker
 
 from seasoned.adapters.classic_responses import answer_of, arguments, cost_of, model_of
 
@@ -88,7 +88,7 @@ def test_the_models_of_others_get_nothing(recording, driver, block):
     """What an agent asks of a model that is not its own is recorded, not changed."""
     helper = autogen.OpenAIWrapper(**config("helper"))
     Script("helper", ["advice"])
-    helper.register_model_client(ScriptedClient)
+    helper.register_model_client(CLIENT)
     bot = assistant("bot", ["not asked"])
 
     def consult(agent, messages, sender, config):
@@ -148,7 +148,8 @@ def test_reasoning_and_tool_calls(recording, driver):
         {"content": "answer", "reasoning": [{"text": "first"}, {"text": "second"}]},
     ]
     driver.chat(person(max_consecutive_auto_reply=9), assistant("bot", items), max_turns=2)
-    assert [event.payload["reasoning"] for event in recording.of("model_call")] == ["thinking about it", "first\n\nsecond"]
+    thoughts = [event.payload["reasoning"] for event in recording.of("model_call")]
+    assert thoughts == ["thinking about it", "first\n\nsecond"]
 
 
 def test_the_summary_of_a_model(recording, driver):
@@ -162,7 +163,8 @@ def test_a_client_of_the_applications_own(recording, driver, block):
     class Own:
         def create(self, **given):
             self.given = given
-            return SimpleNamespace(choices=[SimpleNamespace(message=SimpleNamespace(content="own answer"))], model="own")
+            message = SimpleNamespace(content="own answer")
+            return SimpleNamespace(choices=[SimpleNamespace(message=message)], model="own")
 
         def extract_text_or_completion_object(self, response):
             return [response.choices[0].message.content]
@@ -183,7 +185,7 @@ def test_a_client_of_the_applications_own(recording, driver, block):
 def test_calls_of_nobody_are_left_alone(recording):
     Script("helper", ["advice"])
     helper = autogen.OpenAIWrapper(**config("helper"))
-    helper.register_model_client(ScriptedClient)
+    helper.register_model_client(CLIENT)
     helper.create(messages=[{"role": "user", "content": "what now?"}])
     assert recording.events == []
     assert recording.adapter.unattributed == 0

@@ -151,7 +151,7 @@ def test_a_resumed_group(recording, driver):
     agent, message = driver.resume(again, kept, silent=True)
     driver.chat(agent, again, message, clear_history=False)
     assert contents(recording, 1) == ["ann 0", "bob 0"]
-    assert [event.kind for event in recording.of("context_snapshot", "message", run=1)][0] == "context_snapshot"
+    assert recording.of("context_snapshot", "message", run=1)[0].kind == "context_snapshot"
 
 
 # -- runs within runs --------------------------------------------------------------------------------------------
@@ -188,7 +188,8 @@ def test_a_run_that_the_application_opens(recording, driver):
     assert len(recording.runs) == 2
     assert recording.runs[1].parent is run
     assert contents(recording, run) == [
-        "Please solve it for me", "one", "sent by hand", "two", "asked directly", "three", "please delegate", "delegated",
+        "Please solve it for me", "one", "sent by hand", "two", "asked directly", "three", "please delegate",
+        "delegated",
     ]  # fmt: skip
     assert contents(recording, 1) == ["help me", "from within"]
     assert [event.run_id for event in recording.of("run_finished")] == [recording.runs[1].run_id]
@@ -260,7 +261,7 @@ def test_replies_that_fail_or_do_not_come(recording, driver):
     broken = speaker("broken", lambda messages: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         driver.reply(broken, messages=[{"role": "user", "content": "hello there everybody"}])
-    mute = autogen.ConversableAgent("mute", llm_config=False, default_auto_reply=None, human_input_mode="NEVER")
+    mute = person("mute", default_auto_reply=None)
     assert driver.reply(mute, messages=[{"role": "user", "content": "hello there"}]) is None
     assert recording.reasons() == ["exception", "no reply by mute"]
     (error,) = recording.of("error")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import autogen
 import pytest
 from classic_group_scenarios import SCENARIOS
-from classic_kit import RUN, assistant, person, says_done, tool
+from classic_kit import RUN, Driver, assistant, person, says_done, tool
 
 
 def results(recording) -> list:
@@ -16,10 +16,11 @@ def results(recording) -> list:
 
 
 def test_calls_and_results(recording):
-    from classic_kit import Driver
-
     SCENARIOS["tools"](Driver("sync"))
-    calls = [(e.agent, e.payload["tool"], e.payload["arguments"], e.payload["caller"]) for e in recording.of("tool_call")]
+    calls = [
+        (event.agent, event.payload["tool"], event.payload["arguments"], event.payload["caller"])
+        for event in recording.of("tool_call")
+    ]
     assert calls == [
         ("user", "add", {"a": 1, "b": 2}, "bot"),
         ("user", "boom", {"x": 7}, "bot"),

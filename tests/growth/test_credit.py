@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 from pathlib import Path
@@ -147,14 +148,17 @@ def test_work_of_child_runs_counts():
 
 
 def test_a_log_from_one_side_says_nothing_by_its_roles():
-    two = events(
+    imported = ("run_started", None, 0, {"source": "import"})
+    talk = (
         says("proxy", 0, "Solve it.", "assistant"),
         says("solver", 1, "```python\nprint(2)\n```", "user"),
         says("proxy", 2, "2", "assistant"),
         says("solver", 3, "It is 2.", "user"),
     )
-    assert work_by_agent(two) == {"solver": 2}
+    assert work_by_agent(events(imported, *copy.deepcopy(talk))) == {"solver": 2}
+    assert work_by_agent(events(*talk)) == {"proxy": 1}  # recorded here, roles say who has a model
     group = events(
+        imported,
         says("verifier", 0, "Solve it.", "assistant"),
         says("chat_manager", 0, "Hello everyone.", "user"),
         says("solver", 1, "Think.", "user"),

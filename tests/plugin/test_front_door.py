@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -373,3 +373,26 @@ def test_recording_goes_on_beside_a_locked_database(tmp_path: Path) -> None:
             assert len(reading.runs(connection)) == 201
     finally:
         workspace.close()
+
+
+def test_forgetting_a_nested_run_takes_its_work_from_the_outer_one(home: Path) -> None:
+    active = runtime.get()
+    assert active is not None
+    with seasoned.run("the outer task of two", domain="x") as outer:
+        active.recorder.message(outer, "ann", ["bob"], "assistant", "mine")
+        outer.turn = 1
+        active.recorder.message(outer, "ann", ["bob"], "assistant", "mine too")
+        with seasoned.run("the inner task of two") as inner:
+            inner.turn = 1
+            active.recorder.message(inner, "bob", ["ann"], "assistant", "bob's work")
+        outer.outcome(success=True)
+    recorded()
+
+    def earned() -> dict[str, int]:
+        growth: Any = active.hooks.get_plugin("growth")
+        with active.store.reading() as connection:
+            return {found["agent"]: found["total_xp"] for found in growth.profile_json(connection)}
+
+    assert set(earned()) == {"ann", "bob"}
+    active.service.forget(run_ids=[inner.run_id])
+    assert set(earned()) == {"ann"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -154,15 +155,15 @@ def show(
         raise NotFound(options.nothing_yet(config))
     with options.workspace(config, update=not no_flush) as opened, opened.store.reading() as connection:
         record = reading.find(connection, run)
-        events = reading.events(connection, record.run_id, prompts=prompts)
-        if turn is not None:
-            events = (event for event in events if event.turn == turn)
-        if json:
-            public = (transcript.event_json(event, prompts=prompts) for event in events)
-            output.print_json_stream({"run": record.public()}, "events", public)
-            return
-        output.show_each([*_heading(record), ""])
-        output.show_each(transcript.lines(events, start_ns=record.started_ns, full=full))
+        # closed before the connection, also where the reader of our output goes away in the middle
+        with contextlib.closing(reading.events(connection, record.run_id, prompts=prompts)) as recorded:
+            events = (event for event in recorded if turn is None or event.turn == turn)
+            if json:
+                public = (transcript.event_json(event, prompts=prompts) for event in events)
+                output.print_json_stream({"run": record.public()}, "events", public)
+                return
+            output.show_each([*_heading(record), ""])
+            output.show_each(transcript.lines(events, start_ns=record.started_ns, full=full))
 
 
 def _heading(record: RunRecord) -> list[Any]:

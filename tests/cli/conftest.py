@@ -113,6 +113,7 @@ def record(home: Path) -> Callable[..., str]:
         tool: str = "refund_order",
         answer: str = "Refunded.",
         place: Path = home,
+        more: Sequence[str] = (),
     ) -> str:
         recorder = Recorder(Writer(place), Redactor(), Guard(), namespace=namespace)
         asking, working = agents[0], agents[-1]
@@ -127,7 +128,8 @@ def record(home: Path) -> Callable[..., str]:
         )  # fmt: skip
         recorder.record(run, "tool_call", working, {"tool": tool, "call_id": "c1", "arguments": {"order": "W123"}})
         recorder.record(run, "tool_result", working, {"tool": tool, "call_id": "c1", "ok": True, "content": "done"})
-        recorder.message(run, working, [asking], "assistant", answer)
+        for text in (answer, *more):
+            recorder.message(run, working, [asking], "assistant", text)
         recorder.finish(run, "termination")
         if success is not None:
             run.outcome(success, quality=1.0 if success else 0.0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -68,7 +70,7 @@ def test_the_table_says_what_lacks_an_outcome_and_how_to_give_one(cli, record):
     assert "Refund [bold]W1[/bold] now" in answer.out
     assert "\x1b" not in answer.out
     assert answer.line.startswith("1 run has no outcome")
-    assert "seasoned outcome RUN --success" in answer.line
+    assert "seasoned outcome last --success" in answer.line
 
 
 def test_the_table_is_cut_and_says_so(cli, record, monkeypatch):
@@ -183,3 +185,17 @@ def test_wrong_usage(cli, arguments):
     answer = cli(*arguments)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err
+
+
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_a_reader_that_goes_away_hears_no_complaint(record, home, surroundings, options):
+    run = record("a task with many events", more=["many words " * 50 + str(number) for number in range(3000)])
+    command = [sys.executable, "-m", "seasoned", "show", run, "--home", str(home), *options]
+    with subprocess.Popen(
+        command, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(100)
+        process.stdout.close()
+        assert process.stderr.read() == ""

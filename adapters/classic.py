@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _NEEDED = {
     "ConversableAgent": (
-        "initiate_chat", "a_initiate_chat", "send", "a_send", "_process_received_message", "generate_reply",
+        "initiate_chat", "a_initiate_chat", "receive", "a_receive", "_process_received_message", "generate_reply",
         "a_generate_reply", "process_all_messages_before_reply", "_generate_oai_reply_from_client",
         "execute_function", "a_execute_function", "execute_code_blocks", "get_human_input", "a_get_human_input",
     ),

@@ -1,7 +1,8 @@
 """Where runs of classic AutoGen begin, go on and end.
 
 The outermost ``initiate_chat`` is a run; one inside it is a child run; one that the application wraps in
-``seasoned.run`` belongs to that run. An outermost ``send`` is a run as well, because chats can be driven by hand.
+``seasoned.run`` belongs to that run. An outermost ``receive`` is a run as well, because chats can be driven by hand
+with ``send``, which calls it.
 A conversation whose history is kept goes on in its run until that is judged or has rested too long
 (:meth:`Sessions.last`); then it goes on in a new run of the same session.
 
@@ -84,7 +85,11 @@ class Chats:
         """Begin a chat, in a run of its own or in the one that is going on; None where it is to be left alone."""
         core = self.core
         run, place = CURRENT.get(), PLACE.get()
-        if partner is None or (place is not None and place.selection is not None and name_of(opener) in INTERNAL):
+        if (
+            partner is None
+            or opener is None
+            or (place is not None and place.selection is not None and name_of(opener) in INTERNAL)
+        ):
             return None
         core.see_all(opener, partner)
         if run is None:
@@ -100,7 +105,7 @@ class Chats:
             run = self._run(run, last if kept else None, opener, partner)
         manager = partner if core.is_manager(partner) else None
         chat = Chat(run, name_of(opener), name_of(partner), manager=manager, limit=limit if manager is None else None)
-        self._resumed(chat, opener, partner, known=last is run)
+        self._resumed(run, chat, opener, partner, known=last is run)
         self.sessions.keep(core, opener, partner, run)
         return Frame(chat, run, owned, opener, partner, CURRENT.set(run), PLACE.set(Place(None, chat)))
 
@@ -137,16 +142,18 @@ class Chats:
         group = self._group(opener, partner)
         if group is not None:
             return bool(group.messages)
-        return bool(getattr(opener, "_oai_messages", {}).get(partner))
+        # The partner's side, because what is being sent is in the opener's already.
+        return bool(getattr(partner, "_oai_messages", {}).get(opener))
 
     def _carried(self) -> tuple[Run | None, Place | None]:
         """The run that the thread of ``agent.run()`` was started in."""
         stream = self.stream_here() if self.stream_here is not None else None
         if stream is None or not self.streams:
             return None, None
-        return self.streams.get(stream, (None, None))
+        run, place = self.streams.get(stream, (None, None))
+        return (run, place) if run is not None and run.finished is None else (None, None)
 
-    def _resumed(self, chat: Chat, opener: Any, partner: Any, *, known: bool) -> None:
+    def _resumed(self, run: Run, chat: Chat, opener: Any, partner: Any, *, known: bool) -> None:
         """Tell that the group's history was loaded again before this chat, and recognise the message that it
         goes on with, where it was recorded in this very run (``known``)."""
         for agent in (partner, opener):
@@ -155,7 +162,7 @@ class Chats:
                 continue
             earlier, message = note
             content = f"{earlier} earlier message{'s' * (earlier != 1)}"
-            self.core.recorder.record(chat.run, "context_snapshot", None, {"reason": "resumed", "content": content})
+            self.core.recorder.record(run, "context_snapshot", None, {"reason": "resumed", "content": content})
             if known and isinstance(message, dict):
                 chat.resent = message.get("content")
 
@@ -168,6 +175,8 @@ class Chats:
             CURRENT.reset(frame.current)
         except Exception as trouble:  # noqa: BLE001  a coroutine that is finished elsewhere than it was begun
             self.core.caught("classic.leave", trouble)
+        if not self.core.tap.active:  # switched off meanwhile
+            return
         try:
             if error is not None:
                 self._failed(frame, error)
@@ -241,11 +250,11 @@ def agent_makers(core: Core, chats: Chats) -> Mapping[str, Maker]:
             caught("classic.initiate_chat", error)
             return None
 
-    def enter_send(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
+    def enter_receive(receiver: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
         try:
-            return chats.enter(sender, argument(args, kwargs, 1, "recipient"), clear=False)
+            return chats.enter(argument(args, kwargs, 1, "sender"), receiver, clear=False)
         except Exception as error:  # noqa: BLE001  the guard's purpose
-            caught("classic.send", error)
+            caught("classic.receive", error)
             return None
 
     def initiate_chat(raw: Method, layer: Layer) -> Method:
@@ -286,14 +295,14 @@ def agent_makers(core: Core, chats: Chats) -> Mapping[str, Maker]:
 
         return a_initiate_chat
 
-    def send(raw: Method, layer: Layer) -> Method:
-        def send(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def receive(raw: Method, layer: Layer) -> Method:
+        def receive(self: Any, *args: Any, **kwargs: Any) -> Any:
             place = place_here()
             if (place is not None and place.run is current()) or not tap.active:
                 return raw(self, *args, **kwargs)
             if layer.stacked and layer.inside(self):
                 return layer.beneath(raw, self, args, kwargs)
-            frame = enter_send(self, args, kwargs)
+            frame = enter_receive(self, args, kwargs)
             if frame is None:
                 return raw(self, *args, **kwargs)
             try:
@@ -304,16 +313,16 @@ def agent_makers(core: Core, chats: Chats) -> Mapping[str, Maker]:
             chats.leave(frame, None)
             return result
 
-        return send
+        return receive
 
-    def a_send(raw: Method, layer: Layer) -> Method:
-        async def a_send(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def a_receive(raw: Method, layer: Layer) -> Method:
+        async def a_receive(self: Any, *args: Any, **kwargs: Any) -> Any:
             place = place_here()
             if (place is not None and place.run is current()) or not tap.active:
                 return await raw(self, *args, **kwargs)
             if layer.stacked and layer.inside(self):
                 return await layer.a_beneath(raw, self, args, kwargs)
-            frame = enter_send(self, args, kwargs)
+            frame = enter_receive(self, args, kwargs)
             if frame is None:
                 return await raw(self, *args, **kwargs)
             try:
@@ -324,9 +333,14 @@ def agent_makers(core: Core, chats: Chats) -> Mapping[str, Maker]:
             chats.leave(frame, None)
             return result
 
-        return a_send
+        return a_receive
 
-    return {"initiate_chat": initiate_chat, "a_initiate_chat": a_initiate_chat, "send": send, "a_send": a_send}
+    return {
+        "initiate_chat": initiate_chat,
+        "a_initiate_chat": a_initiate_chat,
+        "receive": receive,
+        "a_receive": a_receive,
+    }
 
 
 def manager_makers(core: Core) -> Mapping[str, Maker]:

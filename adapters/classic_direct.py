@@ -165,6 +165,8 @@ class Direct:
         self.carry.back(frame.place)
         core.reset(PLACE, frame.tokens[1])
         core.reset(CURRENT, frame.tokens[0])
+        if not core.tap.active:  # switched off meanwhile
+            return
         try:
             if error is not None:
                 self._failed(agent, frame, error)

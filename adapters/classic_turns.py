@@ -64,7 +64,7 @@ class Turns:
 
     def failed(self, agent: Any, run: Run, error: BaseException) -> None:
         """An exception leaves the reply. Never raises."""
-        if isinstance(error, GeneratorExit):  # the coroutine is dropped; nobody said so
+        if isinstance(error, GeneratorExit) or not self.core.tap.active:  # a coroutine that is dropped says nothing
             return
         try:
             self.core.recorder.error(run, name_of(agent), error)

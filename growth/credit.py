@@ -112,8 +112,8 @@ def _bystanders(events: Iterable[Event], outside: Collection[str]) -> frozenset[
     """Who is no author where the roles do not say so; None where they do.
 
     A log written from one participant's side calls that one "assistant" and everybody else "user". It is known by
-    having been imported, and by an opening message from an "assistant" where no model was recorded at all. Then everybody is an author, except
-    that of two the opener is the one who asks, and passes on what a program printed.
+    having been imported, and by an opening message from an "assistant" where no model was recorded at all. Then
+    everybody is an author, except that of two the opener is the one who asks, and passes on what a program printed.
     """
     opening: tuple[str, Any] | None = None
     speakers: set[str] = set()

@@ -42,8 +42,16 @@ _ROLE_NUMBER = {role: number for number, role in enumerate(ROLES)}
 _MODEL_CALL = PAYLOAD_KEYS["model_call"]
 _PROMPT, _USAGE, _COST = (_MODEL_CALL.index(key) for key in ("prompt", "usage", "cost_usd"))
 _FLAG_AT = tuple(_MODEL_CALL.index(key) for key in FLAGS)
-_TEXTS_AT = {kind: tuple(PAYLOAD_KEYS[kind].index(key) for key in keys) for kind, keys in TEXT_KEYS.items()}
-_DURATION_AT = {kind: keys.index("duration_ms") for kind, keys in PAYLOAD_KEYS.items() if "duration_ms" in keys}
+_PLANS: dict[str, tuple[tuple[str, ...], tuple[int, ...], int | None]] = {
+    kind: (
+        keys,
+        tuple(keys.index(key) for key in TEXT_KEYS[kind]),
+        keys.index("duration_ms") if "duration_ms" in keys else None,
+    )
+    for kind, keys in PAYLOAD_KEYS.items()
+}
+"""For each kind: its keys, where among them its texts are, and where its duration is."""
+
 _is_ref = re.compile(r"[A-Za-z0-9_-]{22}").fullmatch
 
 _decode = msgspec.json.decode
@@ -83,11 +91,13 @@ def pack(kind: str, payload: dict[str, Any], pks: Mapping[str, int]) -> Any:
 
     ``payload`` is used up. Raises as :func:`references` does.
     """
+    keys, texts_at, duration_at = _PLANS[kind]
     take = payload.pop
-    values: list[Any] = [take(key, None) for key in PAYLOAD_KEYS[kind]]
-    for index in _TEXTS_AT[kind]:
-        if values[index] is not None:
-            values[index] = pks[values[index]]
+    values: list[Any] = [take(key, None) for key in keys]
+    for index in texts_at:
+        ref = values[index]
+        if ref is not None:
+            values[index] = pks[ref]
     if kind == "model_call":
         if values[_PROMPT] is not None:
             values[_PROMPT] = _pack_prompt(values[_PROMPT], pks)
@@ -98,10 +108,10 @@ def pack(kind: str, payload: dict[str, Any], pks: Mapping[str, int]) -> Any:
         for index in _FLAG_AT:
             if values[index] is False:
                 values[index] = None
-    index = _DURATION_AT.get(kind)
-    if index is not None and values[index].__class__ is float:
-        values[index] = round(values[index], DURATION_DIGITS)
-    _cut(values)
+    if duration_at is not None and values[duration_at].__class__ is float:
+        values[duration_at] = round(values[duration_at], DURATION_DIGITS)
+    while values and values[-1] is None:
+        values.pop()
     return {"v": values, "+": payload} if payload else values
 
 

@@ -153,7 +153,7 @@ class _Reader:
                 )
             return True
         self.problems.append(
-            Problem(0, f"{self.segment.path}, line 1: this is no journal's header; the other lines are read all the same")
+            Problem(0, f"{self.segment.path}, line 1: this is no journal's header; the rest is read all the same")
         )
         return not isinstance(header, list)
 
@@ -176,7 +176,7 @@ class _Reader:
             brought: dict[bytes, str] = {}
             for ref, text in texts.items():
                 digest = _sha256(text.encode()).digest()[:16]
-                if digest != ref_hash(ref) or "\x00" in text:
+                if digest != (fresh.get(ref) or ref_hash(ref)) or "\x00" in text:
                     raise ValueError(f"the text {ref[:22]!r} is not what was written")
                 brought[digest] = text
             self.texts.update(brought)
@@ -190,8 +190,8 @@ class _Reader:
             self.problems.append(
                 Problem(
                     offset,
-                    f"{self.segment.path}, line {self._line_number(offset)} (byte {offset}): skipped, because it cannot "
-                    f"be read ({why[:200]}); the lines around it are kept",
+                    f"{self.segment.path}, line {self._line_number(offset)} (byte {offset}): skipped, because it "
+                    f"cannot be read ({why[:200]}); the lines around it are kept",
                 )
             )
 

@@ -19,7 +19,7 @@ from .schema import events as events_table
 from .schema import journals, runs, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -33,7 +33,7 @@ _decode = msgspec.json.decode
 
 def events(
     connection: Connection, run_id: str, *, prompts: bool = False, kinds: Collection[str] | None = None
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """The events of a run, in order: by time, then journal, then number.
 
     A text that was forgotten, or has not arrived, is None. Values that are no strings come as what they were.
@@ -53,7 +53,7 @@ def events(
 
 def tree_events(
     connection: Connection, run_id: str, *, prompts: bool = False, kinds: Collection[str] | None = None
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """The events of a run and of all runs inside it, in one order; otherwise as :func:`events`."""
     return _stream(connection, _numbered(connection, tree(connection, [run_id])), prompts=prompts, kinds=kinds)
 
@@ -113,7 +113,7 @@ def _numbered(connection: Connection, run_ids: Sequence[str]) -> dict[int, str]:
 
 def _stream(
     connection: Connection, numbered: Mapping[int, str], *, prompts: bool, kinds: Collection[str] | None
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     history = _Prompts(connection, numbered) if prompts else None
     table = events_table.c
     query = (

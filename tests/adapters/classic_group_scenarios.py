@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import io
 from typing import Any
 
@@ -205,13 +206,13 @@ def group_within_group(d):
 @scenario
 def society_of_mind(d):
     try:
-        from autogen.agentchat.contrib.society_of_mind_agent import SocietyOfMindAgent
+        contrib: Any = importlib.import_module("autogen.agentchat.contrib.society_of_mind_agent")
     except ImportError:
         return None
     agents = three()
     inner = group(agents, rounds=3, manager={"name": "inner"})
     Script("society", ["what we think", "what we still think"])
-    society = SocietyOfMindAgent("society", chat_manager=inner, llm_config=config("society"))
+    society = contrib.SocietyOfMindAgent("society", chat_manager=inner, llm_config=config("society"))
     society.register_model_client(ScriptedClient)
     user = person(max_consecutive_auto_reply=1)
     return [result(d.chat(user, society)), histories(user)]
@@ -235,7 +236,8 @@ def _typing(answer: Any):
         def input(self, prompt="", *, password=False):
             return answer(prompt)
 
-    stream, before = Stream(), IOStream.get_global_default()
+    stream: Any = Stream()
+    before = IOStream.get_global_default()
     IOStream.set_global_default(stream)
     try:
         with IOStream.set_default(stream):
@@ -295,13 +297,13 @@ class Overriding(autogen.ConversableAgent):
         self.trace.append("received")
         return super()._process_received_message(message, sender, silent)
 
-    def send(self, message, recipient, request_reply=None, silent=False):
-        self.trace.append("send")
-        return super().send(message, recipient, request_reply, silent)
+    def receive(self, *args, **kwargs):
+        self.trace.append("receive")
+        return super().receive(*args, **kwargs)
 
-    async def a_send(self, message, recipient, request_reply=None, silent=False):
-        self.trace.append("send")
-        return await super().a_send(message, recipient, request_reply, silent)
+    async def a_receive(self, *args, **kwargs):
+        self.trace.append("receive")
+        return await super().a_receive(*args, **kwargs)
 
     def initiate_chat(self, *args, **kwargs):
         self.trace.append("initiate_chat")
@@ -337,11 +339,12 @@ def overridden(d):
 @scenario
 def multimodal(d):
     try:
-        from autogen.agentchat.contrib.multimodal_conversable_agent import MultimodalConversableAgent
-        from PIL import Image
+        images: Any = importlib.import_module("PIL.Image")
     except ImportError:
         return None
-    picture = Image.new("RGB", (2, 2), "red")
+    from autogen.agentchat.contrib.multimodal_conversable_agent import MultimodalConversableAgent
+
+    picture = images.new("RGB", (2, 2), "red")
     bot = assistant("bot", ["a red square", "still red"], kind=MultimodalConversableAgent, human_input_mode="NEVER")
     user = person(max_consecutive_auto_reply=1)
     content = [

@@ -56,7 +56,7 @@ class Script:
     made: dict[str, Script] = {}
 
     def __init__(self, name: str, items: Any) -> None:
-        self.items = items if callable(items) else list(items)
+        self.items: Any = items if callable(items) else list(items)
         self.seen: list[list[dict[str, Any]]] = []
         self.lock = threading.Lock()
         self.calls = 0

@@ -114,6 +114,39 @@ def test_the_injected_block_belongs_to_the_run(recording):
         assert prompt[0]["content"].endswith(f"<block of {owners[user]}>")
 
 
+def test_people_of_one_name_who_say_the_same(recording):
+    """Only the identity of the messages tells their runs apart."""
+    bot = assistant("bot", lambda messages: "the same for all")
+    twins = [person("twin", max_consecutive_auto_reply=2) for _ in range(MANY)]
+
+    async def talk():
+        with contextlib.redirect_stdout(io.StringIO()):
+            await asyncio.gather(*(twin.a_initiate_chat(bot, message="who am I", silent=True) for twin in twins))
+
+    asyncio.run(talk())
+    assert recording.adapter.unattributed == 0
+    assert len(recording.runs) == MANY
+    for run in recording.runs:
+        answers = [message for message in recording.talk(run) if message[0] == "bot"]
+        assert len(recording.of("model_call", run=run)) == len(answers) > 0
+
+
+def test_one_message_before_several_agents(recording):
+    """The same dictionary may be the last message of two agents in two runs."""
+    carry, message = Carry(), {"name": "user", "content": "for both"}
+    runs = [recording.recorder.begin() for _ in range(2)]
+    agents = [person("one"), person("two")]
+    for agent, run in zip(agents, runs, strict=True):
+        place = Place(agent, Chat(run), leaves=True)
+        carry.leaving(agent, place)
+        carry.heading(place, [message])
+    for agent, run in zip(agents, runs, strict=True):
+        found = carry.by_message(agent, message)
+        assert found is not None
+        assert found.run is run
+    assert carry.by_message(person("three"), message) is None
+
+
 @pytest.mark.parametrize("count", [1, MANY])
 def test_agents_that_copy_the_messages_first(recording, count):
     """Multimodal agents hand copies to the model wrapper, and name no agent or only its name."""

@@ -164,6 +164,18 @@ def test_classes_that_the_application_defines_later(switched_off):
     assert not is_ours(Late.__dict__["generate_reply"])
 
 
+def test_members_of_a_group_whose_class_comes_later(switched_off):
+    switched_off.start()
+
+    class Late(autogen.ConversableAgent):
+        def generate_reply(self, *args, **kwargs):
+            return "without asking anybody"
+
+    agents = [speaker("ann", "ann"), Late("late", llm_config=False, code_execution_config=False)]
+    agents[0].initiate_chat(group(agents, rounds=2), message="Please begin now", silent=True)
+    assert [event.turn for event in switched_off.of("message")] == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("lacks", "says"),
     [
@@ -195,7 +207,7 @@ def test_a_failure_while_installing_leaves_nothing_behind(switched_off, monkeypa
     assert all(after[key] is before[key] for key in before)
     monkeypatch.undo()
     switched_off.start()
-    assert is_ours(autogen.ConversableAgent.__dict__["send"])
+    assert is_ours(autogen.ConversableAgent.__dict__["receive"])
 
 
 def test_the_adapter_imports_no_framework():
@@ -232,6 +244,6 @@ def test_failures_of_ours_never_reach_the_application(switched_off, monkeypatch,
     assert len(manager.groupchat.messages) == 3
     assert set(switched_off.guard.failures) == {
         "classic.message", "classic.model_call", "classic.inject", "classic.finish", "classic.initiate_chat",
-        "classic.send", "classic.generate_reply",
+        "classic.receive", "classic.generate_reply",
     }  # fmt: skip
     assert "the application is not affected" in caplog.text

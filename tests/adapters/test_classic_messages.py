@@ -89,6 +89,21 @@ def test_a_group_as_a_member_of_a_group(recording, driver):
     assert texts(recording) == [("dan", "Please solve it for me"), ("ann", "ann says 0")]
 
 
+def test_a_history_that_is_loaded_through_a_manager(recording, driver):
+    """As agents do that keep a group inside: nothing of it is said now."""
+    members = [speaker(name, name) for name in ("ann", "bob")]
+    manager = group(members, rounds=2)
+
+    def prime(messages):
+        for member in members:
+            manager.send({"role": "user", "name": "user", "content": "from before"}, member, False, True)
+        return "primed"
+
+    driver.chat(person(max_consecutive_auto_reply=0), speaker("outer", prime))
+    assert texts(recording) == [("user", "Please solve it for me"), ("outer", "primed")]
+    assert len(members[0].chat_messages[manager]) == 1
+
+
 def test_pictures_are_described(recording, driver):
     raw = b"\x89PNG not really a picture"
     uri = "data:image/png;base64," + base64.b64encode(raw).decode()
@@ -115,6 +130,18 @@ def test_turns_are_counted(recording, driver):
     SCENARIOS["round_robin"](driver)
     assert [event.turn for event in recording.of("message")] == [0, 1, 2, 3, 4]
     assert recording.of("run_finished")[0].turn == 4
+
+
+def test_a_reply_that_asks_for_itself_again_is_one_turn(recording, driver):
+    bot = assistant("bot", ["one"])
+
+    def again(agent, messages, sender, config):
+        return True, agent.generate_reply(messages=messages, sender=sender, exclude=[again])
+
+    bot.register_reply([autogen.Agent, None], again)
+    driver.chat(person(max_consecutive_auto_reply=0), bot)
+    assert recording.runs[0].turn == 1
+    assert len(recording.of("model_call")) == 1
 
 
 def test_a_turn_that_leaves_nothing_is_none(recording, driver):

@@ -10,7 +10,7 @@ import pytest
 from classic_group_scenarios import SCENARIOS
 from classic_kit import BLOCK, CLIENT, Script, assistant, config, person, speaker
 
-from seasoned.adapters.classic_responses import answer_of, arguments, cost_of, model_of
+from seasoned.adapters.classic_responses import answer_of, arguments, cost_of, model_of, usage_in
 
 MINE = BLOCK.format("bot")
 
@@ -229,6 +229,27 @@ def test_the_unified_response_of_newer_clients():
     )
     assert answer_of(unified) == ("the answer", [{"id": "c1", "name": "add", "arguments": {"a": 1}}], "let me think")
     assert model_of(None, {}, unified) == "gpt-x"
+
+
+class Slots:
+    """A usage record without a dictionary."""
+
+    __slots__ = ("completion_tokens", "prompt_tokens")
+
+    def __init__(self):
+        self.prompt_tokens, self.completion_tokens = 3, 4
+
+
+def test_usage():
+    plain = SimpleNamespace(prompt_tokens=3, completion_tokens=4, total_tokens=7)
+    details = SimpleNamespace(**vars(plain), completion_tokens_details=SimpleNamespace(reasoning_tokens=2))
+    both = {"input_tokens": 3, "output_tokens": 4}
+    assert usage_in(SimpleNamespace(usage=plain)) == both
+    assert usage_in(SimpleNamespace(usage=details)) == {**both, "reasoning_tokens": 2}
+    assert usage_in(SimpleNamespace(usage=Slots())) == both
+    assert usage_in(SimpleNamespace(usage=vars(plain))) == both
+    assert usage_in(SimpleNamespace(usage=None)) is None
+    assert usage_in("text") is None
 
 
 @pytest.mark.parametrize(

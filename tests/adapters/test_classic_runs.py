@@ -99,8 +99,9 @@ def test_a_follow_up_from_the_other_side_stays_in_the_run(recording, driver):
 def test_a_follow_up_begins_a_new_run_of_the_session(recording, driver, why):
     user, bot = person(max_consecutive_auto_reply=0), assistant("bot", ["one", "two"])
     if why == "explicit":
-        with entered(recording.recorder.begin("a task", explicit=True)) as _:
+        with entered(run := recording.recorder.begin("a task", explicit=True)):
             driver.chat(user, bot)
+        recording.recorder.finish(run, "closed")
     else:
         driver.chat(user, bot)
     if why == "judged":
@@ -132,6 +133,16 @@ def test_a_group_goes_on_whoever_speaks_first(recording, driver):
     assert contents(recording) == ["Please solve it for me", "bob 0", "And something else?", "ann 0"]
 
 
+def test_a_group_that_is_written_to_by_hand(recording, driver):
+    agents = [speaker(name, name) for name in ("ann", "bob")]
+    user, manager = person(), group(agents, rounds=2)
+    driver.send(user, "What is the answer to it?", manager, request_reply=True)
+    driver.send(user, "And why is it so?", manager, request_reply=True)
+    assert len(recording.runs) == 1
+    assert contents(recording) == ["What is the answer to it?", "ann 0", "And why is it so?", "ann 1"]
+    assert recording.reasons() == ["maximum rounds (2) reached"] * 2
+
+
 def test_a_resumed_group(recording, driver):
     """Its history is not new, and the message it goes on with was recorded before; in another process it was not."""
     agents = [speaker(name, name) for name in ("ann", "bob")]
@@ -154,6 +165,18 @@ def test_a_resumed_group(recording, driver):
     assert recording.of("context_snapshot", "message", run=1)[0].kind == "context_snapshot"
 
 
+def test_a_group_resumed_within_a_run(recording, driver):
+    agents = [speaker(name, name) for name in ("ann", "bob")]
+    manager = group(agents, rounds=2)
+    given = [{"role": "user", "name": name, "content": f"{name} earlier"} for name in ("ann", "bob", "ann")]
+    with entered(recording.recorder.begin("the task", explicit=True)):
+        agent, message = driver.resume(manager, given, silent=True)
+        assert recording.of("message") == []
+        driver.chat(agent, manager, message, clear_history=False)
+    assert contents(recording) == ["ann earlier", "bob 0"]
+    assert [event.payload["content"] for event in recording.of("context_snapshot")] == ["2 earlier messages"]
+
+
 # -- runs within runs --------------------------------------------------------------------------------------------
 
 
@@ -166,6 +189,23 @@ def test_nested_chats_are_child_runs(recording, driver):
     assert first.session_id == outer.session_id
     assert first.task == "Write about the matter"
     assert len({event.run_id for event in recording.of("run_finished")}) == len(recording.runs)
+
+
+def test_a_nested_conversation_goes_on_within_its_parent_only(recording, driver):
+    """Each time the outer agent is asked, it goes on with the same inner conversation."""
+    helper, inner = person("helper", max_consecutive_auto_reply=0), assistant("inner", ["one", "two", "three"])
+
+    def delegate(messages):
+        helper.initiate_chat(inner, message="help me with that", silent=True, clear_history=False)
+        return "done"
+
+    driver.chat(person(default_auto_reply="and again"), speaker("outer", delegate), max_turns=2)
+    outer, child = recording.runs
+    assert contents(recording, child) == ["help me with that", "one", "help me with that", "two"]
+    driver.chat(helper, inner, "and now without anybody", clear_history=False)
+    assert len(recording.runs) == 3
+    assert recording.runs[2].parent is None
+    assert recording.runs[2].session_id == outer.session_id
 
 
 def test_a_run_that_the_application_opens(recording, driver):
@@ -266,6 +306,15 @@ def test_replies_that_fail_or_do_not_come(recording, driver):
     assert recording.reasons() == ["exception", "no reply by mute"]
     (error,) = recording.of("error")
     assert (error.agent, error.payload["error_type"]) == ("broken", "ZeroDivisionError")
+
+
+def test_received_by_hand(recording):
+    """A message handed to an agent directly is recorded once, though its reply is asked for outside a chat."""
+    user, bot = person(), assistant("bot", ["one"])
+    user.reply_at_receive[bot] = False
+    with entered(recording.recorder.begin("the task", explicit=True)):
+        bot.receive("What is the answer to it?", user, request_reply=True, silent=True)
+    assert contents(recording) == ["What is the answer to it?", "one"]
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------

@@ -7,23 +7,26 @@ import shutil
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 import sqlalchemy
 
-from seasoned.instrumentation import bulk
+from seasoned.instrumentation import bulk, reading
 from seasoned.instrumentation import home as home_folder
+from seasoned.instrumentation.events import encode, text_ref
 from seasoned.instrumentation.guard import Guard
 from seasoned.instrumentation.ingest import Ingester, IngestResult
-from seasoned.instrumentation.journal import Writer
+from seasoned.instrumentation.journal import VERSION, Writer
 from seasoned.instrumentation.recorder import Recorder
 from seasoned.instrumentation.redaction import Redactor
 from seasoned.instrumentation.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from seasoned.instrumentation.events import Event
 
 BACKENDS = ("sqlite", "plain statements", "postgresql")
 
@@ -60,6 +63,44 @@ class Recording:
             if not step.bytes:
                 return total
             total.bytes += step.bytes
+
+    def events(self, run_id: str, **options: Any) -> list[Event]:
+        """A run's events, as a reader gets them."""
+        with self.store.reading() as connection:
+            return list(reading.events(connection, run_id, **options))
+
+    def record(self, run_id: str) -> reading.RunRecord:
+        """A run's record, as a reader gets it."""
+        with self.store.reading() as connection:
+            return reading.find(connection, run_id)
+
+    def left_behind(self, *lines: bytes, writer: str = "wdead", header: bytes | None = None) -> Path:
+        """The journal of a process that is gone, with these lines after the header."""
+        folder = self.home / "journal" / writer
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "lock").touch()
+        path = folder / "000000.jsonl"
+        path.write_bytes((self.header() if header is None else header) + b"".join(lines))
+        return path
+
+    @staticmethod
+    def header(version: int = VERSION) -> bytes:
+        """The first line of a segment."""
+        return encode({"seasoned_journal": version, "writer": "wdead", "segment": 0}) + b"\n"
+
+    @staticmethod
+    def line(
+        run_id: str, seq: int, kind: str, payload: dict[str, Any], texts: Sequence[str] = (), **changes: Any
+    ) -> bytes:
+        """A journal line, written by hand."""
+        parts = {"at": 1_000 + seq, "turn": 0, "agent": "ann", **changes}
+        refs = {text_ref(text): text for text in texts}
+        return encode([run_id, seq, kind, parts["at"], parts["turn"], parts["agent"], payload, refs]) + b"\n"
+
+    @classmethod
+    def message(cls, run_id: str, seq: int, text: str, **changes: Any) -> bytes:
+        """The line of a message with its text."""
+        return cls.line(run_id, seq, "message", {"content": text_ref(text)}, [text], **changes)
 
     def scalar(self, sql: str) -> object:
         """The first value of a query."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy
 
+from seasoned.instrumentation import forget as forget_module
 from seasoned.instrumentation import reading
 from seasoned.instrumentation.errors import NotFound
 from seasoned.instrumentation.forget import ForgetResult, forget
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from seasoned.instrumentation.recorder import Recorder
     from seasoned.instrumentation.runs import Run
+    from seasoned.instrumentation.store import Store
     from tests.instrumentation.conftest import Recording
 
 NEEDLE = "Hanna Needle, 12 Haystack Lane"
@@ -98,6 +101,46 @@ def test_nothing_of_it_is_left_in_any_file(recording: Recording) -> None:
         assert reading.gaps(connection) == []
         assert [event.seq for event in reading.events(connection, late.run_id)] == list(range(6))
     assert recording.ingester.problems == []
+
+
+def test_no_remains_are_left_in_half_full_pages(recording: Recording) -> None:
+    """Where rows of many sizes come and move, a database leaves copies of them in the free space of its pages."""
+    recorder = recording.recorder()
+    rng = random.Random(1)
+    going = []
+    for number in range(150):
+        run = recorder.begin(f"Task number {number}")
+        goes = number % 7 == 0
+        for call in range(30):
+            arguments = {"name": (NEEDLE if goes else "Karl") + "x" * rng.randrange(200)}
+            recorder.record(run, "tool_call", "bob", {"tool": "find", "call_id": str(call), "arguments": arguments})
+        if goes:
+            going.append(run.run_id)
+        if number % 20 == 0:
+            recording.ingest()
+    forgotten(recording, run_ids=going)
+    assert traces(recording, NEEDLE) == []
+
+
+def test_what_another_process_writes_meanwhile_is_not_touched(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that are not in the database yet are somebody's to read; and the last of them may be half written."""
+    elsewhere = recording.recorder()
+    run = run_with(elsewhere, NEEDLE)
+    elsewhere.writer._pid = -1
+    offsets = forget_module._offsets
+
+    def meanwhile(store: Store) -> Any:
+        known = offsets(store)
+        elsewhere.message(run, "ann", ["bob"], "user", "a word after the end")
+        return known
+
+    monkeypatch.setattr(forget_module, "_offsets", meanwhile)
+    forgotten(recording, run_ids=[run.run_id])
+    assert traces(recording, NEEDLE) == []
+    recording.ingest()
+    assert [event.payload["content"] for event in recording.events(run.run_id)] == ["a word after the end"]
 
 
 def test_a_damaged_line_goes_with_the_run_that_it_names(recording: Recording) -> None:

@@ -9,7 +9,7 @@ gets them back in full from :mod:`.reading`.
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from typing import Any
 
 import msgspec
@@ -146,6 +146,8 @@ def plain(value: Any) -> Any:
     return repr(value)[:10_000]
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
 _encoder = msgspec.json.Encoder(enc_hook=plain)
 encode = _encoder.encode
 decode_line = msgspec.json.Decoder(Line).decode
@@ -153,7 +155,7 @@ decode_line = msgspec.json.Decoder(Line).decode
 
 def text_ref(text: str) -> str:
     """The reference of a redacted text: 128 bits of its SHA-256, 22 characters of URL-safe base64."""
-    return urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:16])[:22].decode()
+    return b2a_base64(hashlib.sha256(text.encode()).digest()[:16], newline=False)[:22].translate(_URL_SAFE).decode()
 
 
 def storable(text: str) -> str:

@@ -195,7 +195,8 @@ class Recorder:
         ``payload`` holds what is no text (model, usage, cost, tool calls, error type, duration).
         """
         writer = self.writer
-        listed, contents, sizes = snapshot(messages)
+        listed, contents = snapshot(messages)
+        kept = 0
         seq = run.next_seq(writer)
         texts: dict[str, str] = {}
         fresh: list[tuple[str, str]] = []
@@ -207,7 +208,8 @@ class Recorder:
                 text = value if value.__class__ is str else "\x01" + as_text(self.redactor.deep(slim(value)))
                 return run.cache.get(text) or self._store(text, texts, fresh)
 
-            prompt = describe(run.prompts.get(agent), writer, listed, contents, sizes, refer)
+            prompt = describe(run.prompts.get(agent), writer, listed, contents, refer)
+            kept = prompt["keep"]
             prompt["block"] = refer(block) if block else None
             payload["prompt"] = prompt
         else:
@@ -227,7 +229,7 @@ class Recorder:
         if payload.get("tool_calls"):
             payload["tool_calls"] = self._inline("tool_calls", payload["tool_calls"])
         if self._write(run, seq, "model_call", agent, payload, texts, fresh, _now()):
-            run.prompts[agent] = PromptState(writer, seq, listed, contents, sizes)
+            run.prompts[agent] = PromptState(writer, seq, listed, contents, kept)
         else:
             run.prompts.pop(agent, None)
 

@@ -46,11 +46,13 @@ class Recording:
         """An ingester that knows nothing of the first, as another process has it."""
         return Ingester(self.store, self.home, lambda: self.writers[0], self.guard, **options)
 
-    def recorder(self, *, namespace: str = "tests", segment: int | None = None, content: bool = True) -> Recorder:
+    def recorder(
+        self, *, namespace: str = "tests", segment: int | None = None, content: bool = True, redact: bool = True
+    ) -> Recorder:
         """A recorder with a journal of its own, as another process has it."""
         writer = Writer(self.home) if segment is None else Writer(self.home, segment=segment)
         self.writers.append(writer)
-        return Recorder(writer, Redactor(), self.guard, namespace=namespace, content=content)
+        return Recorder(writer, Redactor(enabled=redact), self.guard, namespace=namespace, content=content)
 
     def ingest(self, ingester: Ingester | None = None) -> IngestResult:
         """Everything that is written so far."""

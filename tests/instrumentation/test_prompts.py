@@ -1,0 +1,101 @@
+"""Prompts kept as what is new in them: found again exactly, whatever the host does to its history."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seasoned.instrumentation.prompts import RECENT, PromptState, describe, snapshot, unchanged, with_block
+
+TEXTS = st.sampled_from(["a", "b", "c", None, ["part"], [{"type": "text", "text": "x"}]])
+MESSAGES = st.builds(
+    lambda role, content, extra: {"role": role, "content": content, **extra},
+    st.sampled_from(["user", "assistant", "tool"]),
+    TEXTS,
+    st.sampled_from([{}, {"name": "n"}, {"tool_calls": [{"id": "1"}]}]),
+)
+CHANGES = st.sampled_from(["append", "content", "inside", "key", "copy", "drop last", "drop first", "replace", "none"])
+
+
+def read_back(stored: list[dict[str, Any]], texts: dict[str, Any], number: int) -> list[dict[str, Any]]:
+    """The prompt of a call, put together as a reader does it."""
+    prompt = stored[number]
+    kept = read_back(stored, texts, prompt["base"])[: prompt["keep"]] if prompt["base"] is not None else []
+    for role, name, content, rest in prompt["new"]:
+        message = {"role": role, "content": texts[content] if content is not None else None}
+        if name is not None:
+            message["name"] = name
+        kept.append({**message, **(texts[rest] if rest is not None else {})})
+    return kept
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(CHANGES, st.integers(0, 30), MESSAGES), max_size=25))
+def test_every_prompt_is_found_again_whatever_the_host_does_to_its_history(
+    steps: list[tuple[str, int, dict[str, Any]]],
+) -> None:
+    writer = object()
+    history: list[dict[str, Any]] = [{"role": "system", "content": "You are one."}]
+    last: PromptState | None = None
+    stored: list[dict[str, Any]] = []
+    texts: dict[str, Any] = {}
+
+    def refer(value: Any) -> str | None:
+        if value is None:
+            return None
+        texts[repr(value)] = copy.deepcopy(value)
+        return repr(value)
+
+    for number, (change, where, message) in enumerate(steps):
+        place = where % len(history) if history else 0
+        if change == "append" or not history:
+            history.append(copy.deepcopy(message))
+        elif change == "content":
+            history[place]["content"] = copy.deepcopy(message["content"])
+        elif change == "inside" and isinstance(history[place]["content"], list):
+            history[place]["content"].append("more")
+        elif change == "key" and place >= len(history) - RECENT:
+            history[place]["name"] = "late"
+        elif change == "copy":
+            history = copy.deepcopy(history)
+        elif change == "drop last":
+            history.pop()
+        elif change == "drop first":
+            history = history[1:]
+        elif change == "replace":
+            history[place] = copy.deepcopy(message)
+        listed, contents = snapshot(history)
+        stored.append(describe(last, writer, listed, contents, refer))
+        last = PromptState(writer, number, listed, contents, stored[-1]["keep"])
+        assert read_back(stored, texts, number) == history
+
+
+def test_an_unchanged_history_is_kept_whole_and_only_the_new_is_new() -> None:
+    writer = object()
+    history = [{"role": "user", "content": f"message {number}"} for number in range(1000)]
+    listed, contents = snapshot(history)
+    last = PromptState(writer, 7, listed, contents, 0)
+    now = [*history, {"role": "user", "content": "new"}]
+    prompt = describe(last, writer, *snapshot(now), str)
+    assert (prompt["base"], prompt["keep"], len(prompt["new"])) == (7, 1000, 1)
+    history[500]["content"] = "changed in place"
+    assert unchanged(last, *snapshot(now)) == 500
+
+
+def test_another_journal_begins_anew() -> None:
+    history = [{"role": "user", "content": "text"}]
+    last = PromptState(object(), 0, *snapshot(history), 0)
+    assert describe(last, object(), *snapshot(history), str)["base"] is None
+
+
+def test_the_block_changes_nothing_that_is_given() -> None:
+    history = [{"role": "user", "content": "q"}, {"role": "system", "content": "s"}]
+    before = copy.deepcopy(history)
+    out = with_block(history, "B")
+    assert out == [{"role": "user", "content": "q"}, {"role": "system", "content": "s\n\nB"}]
+    assert out[0] is history[0]
+    assert history == before
+    assert with_block([{"role": "user", "content": "q"}], "B")[0] == {"role": "system", "content": "B"}

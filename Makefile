@@ -61,7 +61,7 @@ lint: .dev
 	@echo "==> ruff check"
 	@.venv/bin/ruff check .
 	@echo "==> basedpyright"
-	@.venv/bin/basedpyright
+	@.venv/bin/basedpyright --project pyproject.toml
 
 format: .dev
 	@.venv/bin/ruff format .

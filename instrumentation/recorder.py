@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .events import TEXT_KEYS, Event, as_text, encode, storable, text_ref
 from .media import slim
-from .prompts import PromptState, describe, snapshot
+from .prompts import PromptState, describe
 from .runs import CURRENT, LATEST, Run, substantial
 
 if TYPE_CHECKING:
@@ -195,9 +195,12 @@ class Recorder:
         ``payload`` holds what is no text (model, usage, cost, tool calls, error type, duration).
         """
         writer = self.writer
-        listed, contents = snapshot(messages)
+        listed = messages if isinstance(messages, list) else list(messages)
         kept = 0
         seq = run.next_seq(writer)
+        state: PromptState | None = run.prompts.pop(agent, None)  # from here on nobody else's
+        if state is not None and state.writer is not writer:
+            state = None
         texts: dict[str, str] = {}
         fresh: list[tuple[str, str]] = []
         if self.content:
@@ -208,8 +211,7 @@ class Recorder:
                 text = value if value.__class__ is str else "\x01" + as_text(self.redactor.deep(slim(value)))
                 return run.cache.get(text) or self._store(text, texts, fresh)
 
-            prompt = describe(run.prompts.get(agent), writer, listed, contents, refer)
-            kept = prompt["keep"]
+            prompt = describe(state, listed, refer)
             prompt["block"] = refer(block) if block else None
             payload["prompt"] = prompt
         else:
@@ -228,10 +230,12 @@ class Recorder:
                 payload[key + "_chars"] = len(text)
         if payload.get("tool_calls"):
             payload["tool_calls"] = self._inline("tool_calls", payload["tool_calls"])
-        if self._write(run, seq, "model_call", agent, payload, texts, fresh, _now()):
-            run.prompts[agent] = PromptState(writer, seq, listed, contents, kept)
-        else:
-            run.prompts.pop(agent, None)
+        if self.content:
+            kept = payload["prompt"]["keep"]
+        if self._write(run, seq, "model_call", agent, payload, texts, fresh, _now()) and self.content:
+            state = state or PromptState(writer)
+            state.take(seq, listed, kept)
+            run.prompts[agent] = state
 
     # -- runs ------------------------------------------------------------------------------------------------
 

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("seasoned")
 
-REST_SECONDS = 0.5
+REST_SECONDS = 2.0
 """Between two steps while something is being recorded."""
-LONG_REST_SECONDS = 2.0
+LONG_REST_SECONDS = 5.0
 """Between two steps while nothing is: then only the journals of other, dead processes may wait."""
 
 

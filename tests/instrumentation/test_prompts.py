@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seasoned.instrumentation.prompts import RECENT, PromptState, describe, snapshot, unchanged, with_block
+from seasoned.instrumentation.prompts import EXACT, RECENT, WINDOW, PromptState, describe, with_block
 
 TEXTS = st.sampled_from(["a", "b", "c", None, ["part"], [{"type": "text", "text": "x"}]])
 MESSAGES = st.builds(
@@ -37,7 +38,6 @@ def read_back(stored: list[dict[str, Any]], texts: dict[str, Any], number: int) 
 def test_every_prompt_is_found_again_whatever_the_host_does_to_its_history(
     steps: list[tuple[str, int, dict[str, Any]]],
 ) -> None:
-    writer = object()
     history: list[dict[str, Any]] = [{"role": "system", "content": "You are one."}]
     last: PromptState | None = None
     stored: list[dict[str, Any]] = []
@@ -67,28 +67,43 @@ def test_every_prompt_is_found_again_whatever_the_host_does_to_its_history(
             history = history[1:]
         elif change == "replace":
             history[place] = copy.deepcopy(message)
-        listed, contents = snapshot(history)
-        stored.append(describe(last, writer, listed, contents, refer))
-        last = PromptState(writer, number, listed, contents, stored[-1]["keep"])
+        stored.append(describe(last, history, refer))
+        last = last or PromptState(object())
+        last.take(number, history, stored[-1]["keep"])
         assert read_back(stored, texts, number) == history
 
 
+def state_of(history: list[dict[str, Any]], seq: int = 7) -> PromptState:
+    state = PromptState(object())
+    state.take(seq, history, 0)
+    return state
+
+
 def test_an_unchanged_history_is_kept_whole_and_only_the_new_is_new() -> None:
-    writer = object()
     history = [{"role": "user", "content": f"message {number}"} for number in range(1000)]
-    listed, contents = snapshot(history)
-    last = PromptState(writer, 7, listed, contents, 0)
-    now = [*history, {"role": "user", "content": "new"}]
-    prompt = describe(last, writer, *snapshot(now), str)
+    prompt = describe(state_of(history), [*history, {"role": "user", "content": "new"}], str)
     assert (prompt["base"], prompt["keep"], len(prompt["new"])) == (7, 1000, 1)
+
+
+@pytest.mark.parametrize("place", [0, 1, 5, EXACT - 20, EXACT - 1])
+def test_a_content_changed_in_place_is_seen_at_once_in_a_prompt_of_usual_length(place: int) -> None:
+    history = [{"role": "user", "content": f"message {number}"} for number in range(EXACT)]
+    state = state_of(history)
+    history[place]["content"] = "changed in place"
+    assert state.unchanged(history) == place
+
+
+def test_in_a_very_long_prompt_it_is_seen_at_the_ends_at_once_and_elsewhere_after_a_round() -> None:
+    history = [{"role": "user", "content": f"message {number}"} for number in range(1000)]
+    for place in (0, 1, 999, 992):
+        state = state_of(copy.deepcopy(history))
+        now = list(state.messages)
+        now[place]["content"] = "changed in place"
+        assert state.unchanged(now) == place
+    state = state_of(history)
     history[500]["content"] = "changed in place"
-    assert unchanged(last, *snapshot(now)) == 500
-
-
-def test_another_journal_begins_anew() -> None:
-    history = [{"role": "user", "content": "text"}]
-    last = PromptState(object(), 0, *snapshot(history), 0)
-    assert describe(last, object(), *snapshot(history), str)["base"] is None
+    found = [state.unchanged(history) for _ in range(1000 // WINDOW + 1)]
+    assert 500 in found
 
 
 def test_the_block_changes_nothing_that_is_given() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seasoned.instrumentation.prompts import EXACT, RECENT, WINDOW, PromptState, describe, with_block
+from seasoned.instrumentation.prompts import EXACT, FIRST, RECENT, WINDOW, PromptState, describe, with_block
 
 TEXTS = st.sampled_from(["a", "b", "c", None, ["part"], [{"type": "text", "text": "x"}]])
 MESSAGES = st.builds(
@@ -95,7 +95,7 @@ def test_a_content_changed_in_place_is_seen_at_once_in_a_prompt_of_usual_length(
 
 def test_in_a_very_long_prompt_it_is_seen_at_the_ends_at_once_and_elsewhere_after_a_round() -> None:
     history = [{"role": "user", "content": f"message {number}"} for number in range(1000)]
-    for place in (0, 1, 999, 992):
+    for place in (0, FIRST - 1, 999, 1000 - RECENT):
         state = state_of(copy.deepcopy(history))
         now = list(state.messages)
         now[place]["content"] = "changed in place"

@@ -167,8 +167,7 @@ class Runtime(Workspace):
     def _run_started(self, run: Run) -> None:
         if self.config.ingest == "thread":
             self.service.start()
-        if run.namespace not in self.service.namespaces:
-            self.service.namespaces.add(run.namespace)
+        self.service.lessons.namespaces.add(run.namespace)
         if self._tells_start:
             self.hooks.hook.run_started(run=run)
 

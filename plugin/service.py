@@ -10,7 +10,6 @@ one SQL statement for each batch, which does not.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ..instrumentation.errors import SeasonedError, StoreError
-from ..instrumentation.runs import Run, outcome_payload
+from .lessons import Lessons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from ..instrumentation.events import Event
     from ..instrumentation.guard import Guard
     from ..instrumentation.ingest import Ingester
-    from ..instrumentation.reading import RunRecord
     from ..instrumentation.recorder import Recorder
     from ..instrumentation.store import Store
     from .manager import Hooks
@@ -77,7 +75,7 @@ class Service:
         verdicts: makes the recorder for outcomes of rules and evaluators, with a journal of its own.
 
     Attributes:
-        namespaces: those that this process learns for: its own, and those of runs that it started in others.
+        lessons: judges and learns.
         error: why the last step failed, or None.
     """
 
@@ -92,10 +90,9 @@ class Service:
     ) -> None:
         self._open_store = open_store
         self._open_ingester = open_ingester
-        self._open_verdicts = verdicts
         self._hooks = hooks
         self._guard = guard
-        self.namespaces = {namespace}
+        self.lessons = Lessons(hooks, guard, verdicts, namespace)
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._ready = threading.Event()
@@ -103,7 +100,6 @@ class Service:
         self._stopping = False
         self._store: Store | None = None
         self._ingester: Ingester | None = None
-        self._verdicts: Recorder | None = None
         self._seen_version: int | None = None
         self._sinks: Sequence[Any] | None = None
         self._inherited: object = None
@@ -129,9 +125,9 @@ class Service:
         report = self.flush(timeout) if flush and begun else FlushReport()
         if self._lock.acquire(timeout=1.0):
             try:
-                if self._verdicts is not None:
-                    self._verdicts.writer.close()
-                    self._verdicts = None
+                if self.lessons.verdicts is not None:
+                    self.lessons.verdicts.writer.close()
+                    self.lessons.verdicts = None
                 if self._store is not None:
                     self._store.dispose()
                     self._store = self._ingester = None
@@ -158,9 +154,9 @@ class Service:
             self._store.dispose(close=False)
             self._inherited = (self._store, self._ingester)  # kept alive: closing them is the parent's business
         self._store = self._ingester = None
-        if self._verdicts is not None:
-            self._verdicts.writer.abandon()
-            self._verdicts = None
+        if self.lessons.verdicts is not None:
+            self.lessons.verdicts.writer.abandon()
+            self.lessons.verdicts = None
 
     def _run(self) -> None:
         rest = REST_SECONDS
@@ -255,96 +251,10 @@ class Service:
         if self._sinks and result.recorded:
             for sink in self._sinks:
                 self._guard.call(f"sink {getattr(sink, 'name', sink)}", sink.send, result.recorded)
-        judged = self._judge(store)
-        learned = self._learn(store)
+        judged = self.lessons.judge(store)
+        learned = self.lessons.learn(store)
         self._refresh(store)
         return Step(result.bytes, result.events, judged, learned)
-
-    def _judge(self, store: Store) -> int:
-        """Ask rules and evaluators about finished runs without an outcome; each finished state once."""
-        from ..instrumentation import learning, reading
-
-        judged = 0
-        with store.reading() as connection:
-            waiting = learning.unjudged(connection, self.namespaces)
-        for run in waiting:
-            with store.reading() as connection:
-                events = list(reading.events(connection, run.run_id))
-            verdict = (
-                self._hooks.hook.judge_outcome(run=run, events=events) if self._hooks.has("judge_outcome") else None
-            )
-            if verdict is not None:  # first told, then marked: killed in between, the run is asked about again
-                self._give_verdict(store, run, verdict)
-                judged += 1
-            with store.writing() as connection:
-                learning.mark_judged(connection, run.run_id)
-        return judged
-
-    def _give_verdict(self, store: Store, run: RunRecord, verdict: Any) -> None:
-        """Record an outcome in the service's own journal, numbered on from what it wrote for this run before."""
-        from ..instrumentation import learning, outcomes
-
-        if self._verdicts is None:
-            self._verdicts = self._open_verdicts()
-        recorder = self._verdicts
-        shell = Run(recorder, namespace=run.namespace, session_id=run.session_id, run_id=run.run_id)
-        source = outcomes.verdict_source(verdict.source)
-        payload = outcome_payload(bool(verdict.success), verdict.quality, source=source)
-        payload["reason"] = verdict.reason
-        if verdict.excluded:
-            payload["excluded"] = list(verdict.excluded)
-        with store.reading() as connection:
-            start = learning.next_seq(connection, run.run_id, recorder.writer.writer_id)
-        shell.epoch, shell.counter = recorder.writer, itertools.count(start)
-        recorder.record(shell, "outcome", None, payload)
-
-    def _learn(self, store: Store) -> int:
-        """Learn from finished and judged runs, in their canonical order, each in a transaction of its own."""
-        from ..instrumentation import learning
-
-        learned = 0
-        while True:
-            with store.reading() as connection:
-                waiting = learning.unlearned(connection, self.namespaces)
-            for run in waiting:
-                with store.writing() as connection:
-                    if not learning.claim(connection, run):
-                        continue
-                    self._learn_one(run, connection)
-                learned += 1
-            if not waiting:
-                return learned
-
-    def _learn_one(self, run: RunRecord, connection: Connection) -> None:
-        from ..instrumentation import learning, outcomes, reading
-
-        if run.complexity is None:
-            executions = list(reading.events(connection, run.run_id, kinds=("code_execution",)))
-            run = msgspec.structs.replace(run, complexity=outcomes.complexity(run, executions))
-        if run.task_type is None:
-            task_type = self._hooks.hook.classify_task(run=run)
-            if task_type:
-                run = msgspec.structs.replace(run, task_type=str(task_type))
-                learning.set_task_type(connection, run.run_id, str(task_type))
-        for place, function in self._hooks.each("learn"):
-            self.apart(place, connection, function, run=run, connection=connection)
-        learning.advance(connection)
-
-    def apart(self, place: str, connection: Connection, function: Callable[..., Any], /, **arguments: Any) -> None:
-        """Call a plugin that writes, inside a savepoint: what a failing one has half done is undone, and the
-        others' work stays. Troubles of the database itself are not the plugin's: they end the step."""
-        from sqlalchemy.exc import OperationalError
-
-        savepoint = connection.begin_nested()
-        try:
-            function(**arguments)
-        except (OperationalError, StoreError):
-            raise
-        except Exception as error:  # noqa: BLE001  the guard's purpose
-            savepoint.rollback()
-            self._guard.caught(place, error)
-        else:
-            savepoint.commit()
 
     def _refresh(self, store: Store) -> None:
         """Tell the plugins to load experience again, if something was learned here or elsewhere."""
@@ -367,19 +277,19 @@ class Service:
             store = self.store
             with store.writing() as connection:
                 for place, function in self._hooks.each("unlearn"):
-                    self.apart(place, connection, function, run_ids=None, connection=connection)
-                total = learning.unlearn_all(connection, self.namespaces)
+                    self.lessons.apart(place, connection, function, run_ids=None, connection=connection)
+                total = learning.unlearn_all(connection, self.lessons.namespaces)
                 learning.advance(connection)
             done = 0
             while True:
                 with store.reading() as connection:
-                    waiting = learning.unlearned(connection, self.namespaces)
+                    waiting = learning.unlearned(connection, self.lessons.namespaces)
                 if not waiting:
                     break
                 for run in waiting:
                     with store.writing() as connection:
                         if learning.claim(connection, run):
-                            self._learn_one(run, connection)
+                            self.lessons.learn_one(run, connection)
                             done += 1
                             if progress is not None:
                                 progress(done, total)
@@ -398,7 +308,7 @@ class Service:
 
             def unlearn(run_ids: Sequence[str], connection: Connection) -> None:
                 for place, function in self._hooks.each("unlearn"):
-                    self.apart(place, connection, function, run_ids=run_ids, connection=connection)
+                    self.lessons.apart(place, connection, function, run_ids=run_ids, connection=connection)
                 learning.relearn_above(connection, run_ids)
                 learning.advance(connection)
 

@@ -191,7 +191,11 @@ class Service:
         """The database, opened and brought to this version's schema; raises StoreError."""
         if self._store is None:
             store = self._open_store()
-            store.prepare()
+            try:
+                store.prepare()
+            except BaseException:
+                store.dispose()
+                raise
             self._store = store
         return self._store
 

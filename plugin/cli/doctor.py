@@ -63,7 +63,7 @@ def doctor(
     try:
         report.update(_records(opened, problems, migrate=migrate, update=not no_flush))
     finally:
-        opened.recorder.writer.close()
+        opened.close(flush=False)
     report["embedder"] = None
     report["guard_failures"] = None
     report["problems"] = problems
@@ -100,22 +100,31 @@ def _settings(config: Config) -> dict[str, Any]:
     }
 
 
-def _frameworks(opened: Workspace, problems: list[str]) -> list[dict[str, Any]]:
-    """Which frameworks are installed, found without importing any, and whether an adapter knows them."""
+def _modules(name: str) -> list[str]:
+    """The import names that a distribution brings: as it says itself, else after its files.
+
+    ``packages_distributions`` finds only those that say it themselves on Python 3.10, which most do no longer.
+    """
     from importlib import metadata
 
+    try:
+        told = metadata.distribution(name).read_text("top_level.txt")
+    except metadata.PackageNotFoundError:
+        return []
+    files = metadata.files(name) or ()
+    found = told.split() if told else {file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py"}
+    return sorted(module for module in found if module.isidentifier() and not module.startswith("_"))
+
+
+def _frameworks(opened: Workspace, problems: list[str]) -> list[dict[str, Any]]:
+    """Which frameworks are installed, found without importing any, and whether an adapter knows them."""
     adapters = opened.hooks.collect("register_adapters")
     tested = {name: (adapter, span) for adapter in adapters for name, span in adapter.tested.items()}
     installed = {name: version for name in dict.fromkeys((*tested, *_KNOWN)) if (version := _version(name))}
-    modules: dict[str, list[str]] = {}
-    if installed:
-        for module, distributions in metadata.packages_distributions().items():
-            for distribution in distributions:
-                modules.setdefault(distribution.lower(), []).append(module)
     out: list[dict[str, Any]] = []
     for name, version in installed.items():
         adapter, span = tested.get(name, (None, None))
-        provides = sorted(module for module in modules.get(name, ()) if not module.startswith("_"))
+        provides = _modules(name)
         known = adapter is not None and adapter.module in provides
         status = "not supported"
         if known and span is not None:

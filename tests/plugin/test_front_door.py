@@ -253,6 +253,7 @@ def test_a_forking_server_loses_and_doubles_nothing(tmp_path: Path) -> None:
         print(report.error, report.pending_bytes)
         """,
         tmp_path,
+        PYTHONWARNINGS="ignore::DeprecationWarning",  # Python 3.12 and later warn of any fork beside a thread
     )
     assert (done.stdout, done.stderr) == ("None 0\n", "")
     workspace = runtime.Workspace(seasoned.Config(home=str(tmp_path / "home"), namespace="test"))

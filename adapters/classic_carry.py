@@ -40,15 +40,16 @@ class Ticket:
 
 
 class Carry:
-    """The tickets of all asynchronous replies that are going on."""
+    """The tickets of all asynchronous replies that are going on.
+
+    Attributes:
+        waiting: those whose messages are known, by the ``id`` of the last one.
+    """
 
     def __init__(self) -> None:
-        self._by_message: dict[int, list[Ticket]] = {}
+        self.waiting: dict[int, list[Ticket]] = {}
         self._by_client: dict[int, list[Ticket]] = {}
         self._lock = threading.Lock()
-
-    def __bool__(self) -> bool:
-        return bool(self._by_message or self._by_client)
 
     def leaving(self, agent: Any, place: Place) -> None:
         """``agent`` begins an asynchronous reply."""
@@ -67,10 +68,10 @@ class Carry:
             return
         with self._lock:
             if ticket.messages is not None:
-                _drop(self._by_message, id(ticket.messages[-1]), ticket)
+                _drop(self.waiting, id(ticket.messages[-1]), ticket)
             # A copy, because the host's own list may grow while this one names its last message.
             ticket.messages = list(messages)
-            self._by_message.setdefault(id(messages[-1]), []).append(ticket)
+            self.waiting.setdefault(id(messages[-1]), []).append(ticket)
 
     def back(self, place: Place) -> None:
         """The reply has ended. Never raises."""
@@ -80,7 +81,7 @@ class Carry:
         place.ticket = None
         with self._lock:
             if ticket.messages is not None:
-                _drop(self._by_message, id(ticket.messages[-1]), ticket)
+                _drop(self.waiting, id(ticket.messages[-1]), ticket)
             if ticket.client is not None:
                 _drop(self._by_client, id(ticket.client), ticket)
 
@@ -91,7 +92,7 @@ class Carry:
     def by_message(self, agent: Any, message: Any) -> Ticket | None:
         """The reply of ``agent`` to this very message, if only one run has it."""
         with self._lock:
-            fitting = [ticket for ticket in self._by_message.get(id(message), ()) if ticket.agent is agent]
+            fitting = [ticket for ticket in self.waiting.get(id(message), ()) if ticket.agent is agent]
         return _only(fitting)
 
     def by_client(self, wrapper: Any, agent: Any, messages: Any) -> Ticket | None:
@@ -141,10 +142,10 @@ def agent_makers(core: Core, carry: Carry) -> Mapping[str, Maker]:
     current, place_here = CURRENT.get, PLACE.get
 
     def process_all_messages_before_reply(raw: Method, layer: Layer) -> Method:
-        def process_all_messages_before_reply(self: Any, *args: Any, **kwargs: Any) -> Any:
-            messages = raw(self, *args, **kwargs)
+        def process_all_messages_before_reply(*args: Any, **kwargs: Any) -> Any:
+            messages = raw(*args, **kwargs)
             place = place_here()
-            if place is not None and place.leaves and place.agent is self and messages:
+            if place is not None and place.leaves and args and place.agent is args[0] and messages:
                 try:
                     carry.heading(place, messages)
                 except Exception as error:  # noqa: BLE001  the guard's purpose
@@ -154,16 +155,18 @@ def agent_makers(core: Core, carry: Carry) -> Mapping[str, Maker]:
         return process_all_messages_before_reply
 
     def from_client(raw: Method, layer: Layer) -> Method:
+        seen = core.seen
+
         def _generate_oai_reply_from_client(self: Any, *args: Any, **kwargs: Any) -> Any:
             if not tap.active:
                 return raw(self, *args, **kwargs)
             ticket = None
             try:
-                client = argument(args, kwargs, 0, "llm_client")
-                if type(client) not in core.seen:
-                    core.prepare_wrapper(type(client))
-                    core.seen.add(type(client))
-                if carry:
+                kind = type(args[0] if args else kwargs.get("llm_client"))
+                if kind not in seen:
+                    core.prepare_wrapper(kind)
+                    seen.add(kind)
+                if carry.waiting:
                     messages = argument(args, kwargs, 1, "messages")
                     ticket = carry.by_message(self, messages[-1]) if messages else None
             except Exception as error:  # noqa: BLE001  the guard's purpose

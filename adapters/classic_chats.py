@@ -296,10 +296,7 @@ def agent_makers(core: Core, chats: Chats) -> Mapping[str, Maker]:
         return a_initiate_chat
 
     def receive(raw: Method, layer: Layer) -> Method:
-        def receive(self: Any, *args: Any, **kwargs: Any) -> Any:
-            place = place_here()
-            if (place is not None and place.run is current()) or not tap.active:
-                return raw(self, *args, **kwargs)
+        def outside(self: Any, *args: Any, **kwargs: Any) -> Any:
             if layer.stacked and layer.inside(self):
                 return layer.beneath(raw, self, args, kwargs)
             frame = enter_receive(self, args, kwargs)
@@ -312,6 +309,13 @@ def agent_makers(core: Core, chats: Chats) -> Mapping[str, Maker]:
                 raise
             chats.leave(frame, None)
             return result
+
+        # Within a chat, which is nearly always, the arguments are handed on as they come, the agent among them.
+        def receive(*args: Any, **kwargs: Any) -> Any:
+            place = place_here()
+            if (place is not None and place.run is current()) or not tap.active:
+                return raw(*args, **kwargs)
+            return outside(*args, **kwargs)
 
         return receive
 

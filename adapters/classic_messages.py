@@ -30,18 +30,22 @@ def agent_makers(core: Core) -> Mapping[str, Maker]:
     def received(raw: Method, layer: Layer) -> Method:
         stacked = layer.stacked
 
-        def _process_received_message(self: Any, *args: Any, **kwargs: Any) -> Any:
-            result = raw(self, *args, **kwargs)
-            run, place = current(), place_here()
+        # The arguments, the agent first, are handed on as they come: taking them apart takes longer than the rest.
+        def _process_received_message(*args: Any, **kwargs: Any) -> Any:
+            result = raw(*args, **kwargs)
+            place = place_here()
             # What a manager passes on to its group was recorded when the manager got it. This is the busiest spot
             # of all (once for each member of the group and message), so it is asked first.
-            if run is None or (place is not None and args and args[0] is place.relayed):
-                return result
-            if tap.active and not (stacked and layer.inside(self)):
+            try:
+                if place is not None and args[1] is place.relayed:
+                    return result
+            except IndexError:  # the message is given by name, so it is not a manager's
+                pass
+            run = current()
+            if run is not None and tap.active:
                 try:
-                    message = args[0] if args else kwargs["message"]
-                    sender = args[1] if len(args) > 1 else kwargs["sender"]
-                    _heard(core, run, place, self, message, sender)
+                    if not (stacked and layer.inside(args[0])):
+                        _heard(core, run, place, *args, **kwargs)
                 except Exception as error:  # noqa: BLE001  the guard's purpose
                     caught("classic.message", error)
             return result
@@ -59,14 +63,13 @@ def group_makers(core: Core) -> Mapping[str, Maker]:
     def append(raw: Method, layer: Layer) -> Method:
         stacked = layer.stacked
 
-        def append(self: Any, *args: Any, **kwargs: Any) -> Any:
-            result = raw(self, *args, **kwargs)
+        def append(*args: Any, **kwargs: Any) -> Any:
+            result = raw(*args, **kwargs)
             run = current()
-            if run is not None and tap.active and not (stacked and layer.inside(self)):
+            if run is not None and tap.active:
                 try:
-                    message = args[0] if args else kwargs["message"]
-                    speaker = args[1] if len(args) > 1 else kwargs["speaker"]
-                    _appended(core, run, self, message, speaker)
+                    if not (stacked and layer.inside(args[0])):
+                        _appended(core, run, *args, **kwargs)
                 except Exception as error:  # noqa: BLE001  the guard's purpose
                     caught("classic.append", error)
             return result
@@ -76,25 +79,29 @@ def group_makers(core: Core) -> Mapping[str, Maker]:
     return {"append": append}
 
 
-def _heard(core: Core, run: Run, place: Place | None, receiver: Any, message: Any, sender: Any) -> None:
+def _heard(
+    core: Core, run: Run, place: Place | None, receiver: Any, message: Any, sender: Any, *_: Any, **__: Any
+) -> None:
     """``receiver`` has got a message."""
     if place is not None and place.run is run:
-        if place.muted or (place.selection is not None and receiver.name in INTERNAL):
+        if not place.plain and (place.muted or receiver.name in INTERNAL):
             return
         chat = place.chat
     else:
         place = None
         chat = core.chat_in(run)
-    if core.is_manager(sender):
+    managers = core.managers
+    if managers[type(sender)]:
         if place is not None and place.agent is sender:
             if message is not place.relayed:
                 _told(core, chat, sender, message)
             return
         if chat.opener != sender.name:  # somebody loads a history into the agents through the manager
             return
-    if core.is_manager(receiver):
+    if managers[type(receiver)]:
         chat.pending[id(receiver)] = sender
-        recipients = members(receiver, sender)
+        # members(), but for the call
+        recipients = [agent.name for agent in receiver._groupchat.agents if agent is not sender]  # noqa: SLF001
     else:
         recipients = [receiver.name]
     record(core, chat, sender.name, recipients, message, sender)
@@ -111,7 +118,7 @@ def _told(core: Core, chat: Chat, manager: Any, message: Any) -> None:
     record(core, chat, manager.name, members(manager, None), message, manager)
 
 
-def _appended(core: Core, run: Run, group: Any, message: Any, speaker: Any) -> None:
+def _appended(core: Core, run: Run, group: Any, message: Any, speaker: Any, *_: Any, **__: Any) -> None:
     """A group's list has got a message: the one that its manager has just received, or one from elsewhere.
 
     The group does not know its manager, and the manager works on a copy of the group that the application made.
@@ -162,7 +169,8 @@ def record(core: Core, chat: Chat, sender: str, recipients: list[str], message: 
         if agent is None:
             role = role if isinstance(role, str) else "user"
         else:
-            role = "assistant" if has_model(agent) else "user"
+            speaks = getattr(agent, "client", None) is not None or getattr(agent, "llm_config", None)
+            role = "assistant" if speaks else "user"
     chat.latest = (sender, content)
     chat.ended = None
     chat.marks += 1
@@ -173,11 +181,6 @@ def record(core: Core, chat: Chat, sender: str, recipients: list[str], message: 
     if by_user and not run.task_substantial and content.__class__ is list:
         _name_task(run, content)
     core.recorder.message(run, sender, recipients, role, content, by_user=by_user)
-
-
-def has_model(agent: Any) -> bool:
-    """Whether a model answers for the agent."""
-    return getattr(agent, "client", None) is not None or bool(getattr(agent, "llm_config", None))
 
 
 def _calls(message: Any, sender: str) -> list[tuple[Any, str, str]]:

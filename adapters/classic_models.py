@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.prompts import with_block
 from ..instrumentation.runs import CURRENT, Run
-from .classic_responses import answer_of, cost_of, model_of, usage_in
+from .classic_responses import answer_of, cost_of, model_of, reader, usage_in
 from .classic_state import INTERNAL, PLACE, Core, Place, argument, name_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .patching import Layer, Maker, Method
 
 _clock = time.perf_counter_ns
+_TEXT = (str, list, type(None))
+"""What a block can be appended to."""
 
 
 class Call:
@@ -40,23 +42,28 @@ class Call:
     )  # fmt: skip
 
     def __init__(self, wrapper: Any, run: Run, place: Place | None, config: dict[str, Any]) -> None:
+        if place is not None and place.run is not run:
+            place = None
         self.wrapper = wrapper
         self.run = run
-        self.place = place if place is not None and place.run is run else None
+        self.place = place
         self.config = config
+        self.block = ""
         messages = config.get("messages")
-        if isinstance(messages, list):
+        listed = isinstance(messages, list)
+        if listed:
             self.messages: list[dict[str, Any]] = messages
         else:
             prompt = config.get("prompt")
             self.messages = [{"role": "user", "content": prompt}] if prompt is not None else []
-        replying = self.place.agent if self.place is not None else None
-        named = config.get("agent")
-        self.agent: str | None = name_of(named) if named is not None else replying and name_of(replying)
-        self.internal = self.place is not None and self.place.selection is not None and self.agent in INTERNAL
-        own = named is not None or getattr(replying, "client", None) is wrapper
-        self.injects = own and not self.internal and messages is self.messages
-        self.block = ""
+        agent = config.get("agent")
+        own = agent is not None
+        if not own and place is not None:
+            agent = place.agent
+            own = getattr(agent, "client", None) is wrapper
+        name = self.agent = name_of(agent) if agent is not None else None
+        internal = self.internal = place is not None and place.selection is not None and name in INTERNAL
+        self.injects = own and listed and not internal
         self.started = 0
 
 
@@ -72,7 +79,7 @@ class Models:
         """The run of a call from a thread that has lost the context; None where that is not certain."""
         try:
             agent = config.get("agent")
-            ticket = self.carry.by_client(wrapper, agent, config.get("messages")) if self.carry else None
+            ticket = self.carry.by_client(wrapper, agent, config.get("messages"))
             if ticket is not None:
                 return ticket.run, ticket.place
             if agent is not None or self.carry.expects(wrapper):
@@ -83,23 +90,27 @@ class Models:
 
     def begin(self, wrapper: Any, run: Run, place: Place | None, config: dict[str, Any]) -> Call | None:
         """A call begins; its ``config`` has the agent's block in it."""
+        call = None
         try:
             call = Call(wrapper, run, place, config)
-        except Exception as error:  # noqa: BLE001  the guard's purpose
-            self.core.caught("classic.model_call", error)
-            return None
-        if call.injects:
-            try:
+            if call.injects:
                 self._inject(call)
-            except Exception as error:  # noqa: BLE001  the guard's purpose
-                self.core.caught("classic.inject", error)
+        except Exception as error:  # noqa: BLE001  the guard's purpose
+            self.core.caught("classic.model_call" if call is None else "classic.inject", error)
+            if call is None:
+                return None
         self.here.cached = False
         call.started = _clock()
         return call
 
     def _inject(self, call: Call) -> None:
-        if call.agent is None or not _takes_text(call.messages):
+        if call.agent is None:
             return
+        for message in call.messages:
+            if message.get("role") == "system":
+                if isinstance(message.get("content"), _TEXT):
+                    break
+                return  # it may be a function, to which nothing can be appended
         block = self.core.tap.compose(call.run, call.agent)
         if block:
             text = block if not _is_template(call) else block.replace("{", "{{").replace("}", "}}")
@@ -110,13 +121,14 @@ class Models:
         """The call has been answered."""
         elapsed = _clock() - call.started
         try:
-            text, tool_calls, reasoning = answer_of(response)
-            model = model_of(call.wrapper, call.config, response)
-            usage = usage_in(response)
+            read = reader(response)
+            text, tool_calls, reasoning = answer_of(response, read)
+            model = model_of(read, call.wrapper, call.config)
+            usage = usage_in(response, read)
             cached = bool(self.here.cached)
             payload: dict[str, Any] = {
                 "model": model,
-                "cost_usd": 0.0 if cached else cost_of(response, model, usage, self.core.recorder.prices),
+                "cost_usd": 0.0 if cached else cost_of(read, model, usage, self.core.recorder.prices),
                 "cached": cached,
                 "duration_ms": round(elapsed / 1e6, 3),
             }
@@ -137,7 +149,7 @@ class Models:
         elapsed = _clock() - call.started
         try:
             payload: dict[str, Any] = {
-                "model": model_of(call.wrapper, call.config, None),
+                "model": model_of(None, call.wrapper, call.config),
                 "error_type": type(error).__name__,
                 "error": str(error),
                 "duration_ms": round(elapsed / 1e6, 3),
@@ -155,14 +167,6 @@ class Models:
         self.core.recorder.model_call(
             call.run, agent, call.messages, payload, block=call.block, response=response, reasoning=reasoning
         )
-
-
-def _takes_text(messages: list[dict[str, Any]]) -> bool:
-    """Whether text can be appended to the first system message (its content may be a function)."""
-    for message in messages:
-        if message.get("role") == "system":
-            return isinstance(message.get("content"), (str, list, type(None)))
-    return True
 
 
 def _is_template(call: Call) -> bool:
@@ -210,7 +214,7 @@ def wrapper_makers(core: Core, carry: Carry) -> Mapping[str, Maker]:
     def update_usage(raw: Method, layer: Layer) -> Method:
         def _update_usage(self: Any, *args: Any, **kwargs: Any) -> Any:
             # A response from the cache counts towards the total, but not towards what was actually used.
-            actual = argument(args, kwargs, 0, "actual_usage")
+            actual = args[0] if args else kwargs.get("actual_usage")
             models.here.cached = actual is None and argument(args, kwargs, 1, "total_usage") is not None
             return raw(self, *args, **kwargs)
 

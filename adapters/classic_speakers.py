@@ -56,9 +56,11 @@ class Speakers:
         try:
             if type(chosen) not in core.seen:
                 core.see(chosen)
-            core.chat_in(run).marks += 1
+            place = PLACE.get()
+            chat = place.chat if place is not None and place.run is run else core.chat_in(run)
+            chat.marks += 1
             reason = f"{method}: {selection.words}" if selection is not None and selection.words else method
-            core.recorder.record(run, "transition", name_of(last), {"to_agent": name_of(chosen), "reason": reason})
+            core.recorder.transition(run, name_of(last), name_of(chosen), reason)
         except Exception as error:  # noqa: BLE001  the guard's purpose
             core.caught("classic.transition", error)
 
@@ -84,7 +86,8 @@ def group_makers(core: Core) -> Mapping[str, Maker]:
             if layer.stacked and layer.inside(self):
                 return layer.beneath(raw, self, args, kwargs)
             last = args[0] if args else kwargs.get("last_speaker")
-            method, selection, token = getattr(self, "speaker_selection_method", None), None, None
+            method, selection = getattr(self, "speaker_selection_method", None), None
+            token = None
             if method.__class__ is not str or method not in _NEVER_ASKS:
                 method, selection, token = speakers.begin(self, run)
             try:
@@ -108,7 +111,8 @@ def group_makers(core: Core) -> Mapping[str, Maker]:
             if layer.stacked and layer.inside(self):
                 return await layer.a_beneath(raw, self, args, kwargs)
             last = args[0] if args else kwargs.get("last_speaker")
-            method, selection, token = getattr(self, "speaker_selection_method", None), None, None
+            method, selection = getattr(self, "speaker_selection_method", None), None
+            token = None
             if method.__class__ is not str or method not in _NEVER_ASKS:
                 method, selection, token = speakers.begin(self, run)
             try:

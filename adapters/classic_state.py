@@ -119,6 +119,19 @@ class Place:
 PLACE: ContextVar[Place | None] = ContextVar("seasoned_classic_place", default=None)
 
 
+class _Managers(dict[type, bool]):
+    """For a class, whether it is a GroupChatManager's. Remembered, because the framework's classes are protocols,
+    for which ``isinstance`` takes a microsecond."""
+
+    def __init__(self, manager: type) -> None:
+        super().__init__()
+        self._manager = manager
+
+    def __missing__(self, kind: type) -> bool:
+        found = self[kind] = self._manager in kind.__mro__
+        return found
+
+
 class Core:
     """What the adapter knows about the framework and its agents while it is installed.
 
@@ -128,6 +141,7 @@ class Core:
 
     Attributes:
         unattributed: model calls that could not be placed in a run for certain, and so were left alone.
+        managers: for each class of agents, whether it is one of GroupChatManagers.
     """
 
     def __init__(self, tap: Tap, agent: type, group: type, manager: type, wrapper: type) -> None:
@@ -145,19 +159,14 @@ class Core:
         self.prepare_wrapper: Callable[[type], None] = _nothing
         self.prepare_executor: Callable[[type], None] = _nothing
         self.notes = weakref.WeakKeyDictionary[Any, Any]()
-        self._managers: dict[type, bool] = {}
+        self.managers = _Managers(manager)
         self._lock = threading.Lock()
 
     # -- agents ----------------------------------------------------------------------------------------------
 
     def is_manager(self, agent: Any) -> bool:
-        """Whether ``agent`` is a GroupChatManager. Remembered for its type: the framework's classes are protocols,
-        for which ``isinstance`` takes a microsecond."""
-        kind = type(agent)
-        known = self._managers.get(kind)
-        if known is None:
-            known = self._managers[kind] = self.manager in kind.__mro__
-        return known
+        """Whether ``agent`` is a GroupChatManager; where every message comes by, ask :attr:`managers` directly."""
+        return self.managers[type(agent)]
 
     def see(self, agent: Any) -> None:
         """Make sure that the overrides of an agent that was not met before are wrapped, and its executor."""
@@ -218,7 +227,10 @@ def _nothing(_kind: type) -> None:
 
 def name_of(agent: Any) -> str:
     """An agent's name; ``unknown`` for what has none."""
-    name = agent if agent.__class__ is str else getattr(agent, "name", None)
+    try:
+        name = agent.name
+    except AttributeError:
+        name = agent
     return name if isinstance(name, str) else "unknown"
 
 

@@ -90,12 +90,13 @@ def agent_makers(core: Core, carry: Carry, direct: Direct) -> Mapping[str, Maker
             if place.agent is self:
                 return raw(self, *args, **kwargs)
             try:
-                mine = place.chat.places.get(id(self)) if place.plain else None
+                chat = place.chat
+                mine = chat.places.get(id(self)) if place.plain else None
                 if mine is not None:
                     run.turn += mine.turns
                 else:
                     mine = turns.begin(self, run, place, args, kwargs, leaves=False)
-                marks = place.chat.marks
+                marks = chat.marks
             except Exception as error:  # noqa: BLE001  the guard's purpose
                 caught("classic.reply", error)
                 return raw(self, *args, **kwargs)

@@ -8,8 +8,8 @@ gets them back in full from :mod:`.reading`.
 
 from __future__ import annotations
 
-import hashlib
 from binascii import b2a_base64
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -155,7 +155,7 @@ decode_line = msgspec.json.Decoder(Line).decode
 
 def text_ref(text: str) -> str:
     """The reference of a redacted text: 128 bits of its SHA-256, 22 characters of URL-safe base64."""
-    return b2a_base64(hashlib.sha256(text.encode()).digest()[:16], newline=False)[:22].translate(_URL_SAFE).decode()
+    return b2a_base64(sha256(text.encode()).digest()[:16])[:22].translate(_URL_SAFE).decode()
 
 
 def storable(text: str) -> str:

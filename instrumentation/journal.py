@@ -118,10 +118,12 @@ class Writer:
 
         Never raises: an unwritable journal is the operator's trouble, not the application's.
         """
-        file = self._file or self._open()
+        file = self._file
         if file is None:
-            self._lose(run_id)
-            return False
+            file = self._open()
+            if file is None:
+                self._lose(run_id)
+                return False
         data = b"\n" + line + b"\n" if self._torn else line + b"\n"
         try:
             written = os.write(file.fd, data)
@@ -135,8 +137,8 @@ class Writer:
             self._lose(run_id)
             return False
         self._torn = False
-        self._size += written
-        if self._size > self._limit:
+        size = self._size = self._size + written
+        if size > self._limit:
             self.rotate(self._limit)
         return True
 

@@ -21,11 +21,13 @@ because a list may change inside.
 
 from __future__ import annotations
 
+from itertools import repeat
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Message = dict[str, Any]
 
@@ -38,9 +40,29 @@ WINDOW = 32
 FIRST, RECENT = 2, 4
 """How many of the first and of the last messages are compared as a whole."""
 
-_content = itemgetter("content")
+_known = itemgetter("role", "name", "content")
+_KNOWN = frozenset(("role", "name", "content"))
+"""What a message of a chat usually holds, and nothing else."""
+
 _SAFE = frozenset((str, type(None)))
 """Types of content that cannot change in place."""
+
+
+class _End:
+    """Stands behind the messages of the last prompt, to see at once whether a list begins with them all.
+
+    Python orders two lists as their first unequal items. No message equals this, so ``[*messages, END] <= listed``
+    is what ``END <= listed[len(messages)]`` gives, which is END itself, exactly where all messages before it are
+    equal. It is found in C, without a copy of either list and without touching a message that is the same object.
+    """
+
+    __slots__ = ()
+
+    def __le__(self, other: object) -> Any:
+        return self
+
+
+END = _End()
 
 
 class PromptState:
@@ -50,7 +72,7 @@ class PromptState:
 
     Attributes:
         writer, seq: the journal and number of the model call.
-        messages, contents: the host's messages, and the content of each.
+        messages, contents: the host's messages with :data:`END` behind them, and the content of each.
         safe: how many messages at the start have a content that cannot change in place.
         first, recent: copies of the first and of the last messages.
         turn: where the next window of contents begins.
@@ -61,7 +83,7 @@ class PromptState:
     def __init__(self, writer: object) -> None:
         self.writer = writer
         self.seq = -1
-        self.messages: list[Message] = []
+        self.messages: list[Any] = [END]
         self.contents: list[Any] = []
         self.safe = 0
         self.first: list[Message] = []
@@ -70,16 +92,32 @@ class PromptState:
 
     def unchanged(self, listed: list[Message]) -> int:
         """How many messages at the start of a prompt are those of the last one, untouched."""
-        kept = _common(self.messages, listed, min(len(self.messages), len(listed), self.safe))
-        if not kept:
-            return 0
-        kept = min(kept, self._edge(listed, 0, self.first, kept))
-        kept = min(kept, self._edge(listed, len(self.messages) - len(self.recent), self.recent, kept))
+        kept = len(self.contents)
+        try:
+            begins = (  # the usual case, in a few comparisons
+                self.safe == kept
+                and (self.messages <= listed) is END
+                and listed[: len(self.first)] == self.first
+                and listed[kept - len(self.recent) : kept] == self.recent
+            )
+        except TypeError:  # messages have no order: the first unequal items are two messages
+            begins = False
+        if not begins:
+            kept = self._beginning(listed, kept)
         if kept <= EXACT:
-            return self._contents(listed, 0, kept, kept)
-        start = self.turn if self.turn < kept else 0
-        self.turn = start + WINDOW
-        return self._contents(listed, start, min(self.turn, kept), kept)
+            start, end = 0, kept
+        else:
+            start = self.turn if self.turn < kept else 0
+            self.turn = start + WINDOW
+            end = min(self.turn, kept)
+        now, before = contents_of(listed[start:end]), self.contents[start:end]
+        return kept if now == before else start + _common(before, now, end - start)
+
+    def _beginning(self, listed: list[Message], count: int) -> int:
+        """How many of the last prompt's ``count`` messages this one begins with, where not with all of them."""
+        kept = _common(self.messages, listed, min(count, len(listed), self.safe))
+        kept = min(kept, self._edge(listed, 0, self.first, kept))
+        return min(kept, self._edge(listed, count - len(self.recent), self.recent, kept))
 
     @staticmethod
     def _edge(listed: list[Message], start: int, copies: list[Message], kept: int) -> int:
@@ -88,41 +126,32 @@ class PromptState:
                 return index
         return kept
 
-    def _contents(self, listed: list[Message], start: int, end: int, kept: int) -> int:
-        now = contents_of(listed[start:end])
-        before = self.contents[start:end]
-        return kept if now == before else start + _common(before, now, end - start)
-
     def take(self, seq: int, listed: list[Message], kept: int) -> None:
         """This prompt is the last one now; ``kept`` of its messages were found unchanged."""
+        new = listed[kept:]
+        contents = contents_of(new)
         self.seq = seq
-        new = contents_of(listed[kept:])
-        del self.messages[kept:]
-        del self.contents[kept:]
-        self.messages += listed[kept:]
-        self.contents += new
-        self.safe = kept
-        for content in new:
-            if type(content) not in _SAFE:
-                break
-            self.safe += 1
+        self.messages[kept:] = [*new, END]
+        self.contents[kept:] = contents
+        self.safe = len(listed)
+        if not _SAFE.issuperset(map(type, contents)):
+            self.safe = kept + next(index for index, content in enumerate(contents) if type(content) not in _SAFE)
         if kept < FIRST or not self.first:
             self.first = list(map(dict, listed[:FIRST]))
         self.recent = list(map(dict, listed[-RECENT:]))
 
 
 def contents_of(messages: list[Message]) -> list[Any]:
-    """The content of each message; None where it has none."""
+    """The content of each message; None where it has none. Looked up so that a ``defaultdict`` of the host's does not
+    get one by being asked."""
     try:
-        return list(map(_content, messages))
-    except KeyError:
+        return list(map(dict.get, messages, repeat("content")))
+    except TypeError:  # mappings of another kind
         return [message.get("content") for message in messages]
 
 
 def _common(before: list[Any], now: list[Any], most: int) -> int:
     """How many of the first ``most`` items are equal: by halving, so that all comparing is done in C."""
-    if most == len(before) and before == now[:most]:  # the usual case, with one copy less
-        return most
     low = 0
     middle = most
     while low < most:
@@ -134,19 +163,36 @@ def _common(before: list[Any], now: list[Any], most: int) -> int:
     return low
 
 
-def describe(last: PromptState | None, listed: list[Message], refer: Callable[[Any], str | None]) -> dict[str, Any]:
-    """The prompt as stored. ``refer`` turns a text (or a value to be kept as JSON) into its reference."""
-    keep = last.unchanged(listed) if last is not None else 0
-    base = last.seq if last is not None and keep else None
+def describe(
+    last: PromptState | None,
+    listed: list[Message],
+    refer: Callable[[Any], str | None],
+    known: Mapping[str, str | None] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The prompt as stored. ``refer`` turns a text (or a value to be kept as JSON) into its reference; a text
+    whose reference is ``known`` need not be asked for."""
+    keep = 0
+    if last is not None:
+        try:
+            keep = last.unchanged(listed)
+        except Exception:  # noqa: BLE001  something in a message cannot be compared (an array): all of it is new
+            keep = 0
     new: list[list[Any]] = []
+    find = known.get
+    role: Any
+    name: Any
+    content: Any
     for message in listed[keep:]:
-        role, name, content = message.get("role"), message.get("name"), message.get("content")
-        known = ("role" in message) + ("name" in message) + ("content" in message)
-        rest = None
-        if len(message) > known:
-            rest = refer({key: value for key, value in message.items() if key not in ("role", "name", "content")})
-        new.append([role, name, refer(content), rest])
-    return {"base": base, "keep": keep, "new": new}
+        if message.keys() == _KNOWN:
+            role, name, content = _known(message)
+            rest = None
+        else:
+            role, name, content = message.get("role"), message.get("name"), message.get("content")
+            others = {key: value for key, value in message.items() if key not in _KNOWN}
+            rest = refer(others) if others else None
+        text = (find(content) if content.__class__ is str else None) or refer(content)
+        new.append([role, name, text, rest])
+    return {"base": last.seq if last is not None and keep else None, "keep": keep, "new": new}
 
 
 def with_block(messages: Sequence[Message], block: str) -> list[Message]:

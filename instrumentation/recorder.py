@@ -10,6 +10,7 @@ Nothing here is called by a framework directly: adapters call it under the guard
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .events import TEXT_KEYS, Event, as_text, encode, storable, text_ref
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .guard import Guard
     from .journal import Writer
     from .redaction import Redactor
+    from .texts import TextCache
 
 _now = time.time_ns
 INLINE_KEYS = ("arguments", "reason", "tool_calls", "flags", "sections", "caller", "path")
@@ -70,33 +72,30 @@ class Recorder:
 
         Texts are given as they are; they are redacted here, before anything of them is hashed or written.
         """
-        writer = self.writer
-        seq = run.next_seq(writer)
-        texts: dict[str, str] = {}
-        fresh: list[tuple[str, str]] = []
-        get = run.cache.get
-        for key in TEXT_KEYS[kind]:
-            value = payload.get(key)
-            if value is None:
-                continue
-            if value.__class__ is not str:
-                value = as_text(self.redactor.deep(slim(value)))
-                payload.setdefault("json", []).append(key)
-            if not self.content:
-                payload[key] = None
-                payload[key + "_chars"] = len(value)
-                continue
-            ref = get(value)
-            payload[key] = ref if ref is not None else self._store(value, texts, fresh)
         for key in INLINE_KEYS:
             if key in payload:
                 payload[key] = self._inline(key, payload[key])
-        self._write(run, seq, kind, agent, payload, texts, fresh, at or _now())
+        return self._put(run, kind, agent, payload, at)
+
+    def _put(self, run: Run, kind: str, agent: str | None, payload: dict[str, Any], at: int | None = None) -> int:
+        """:meth:`record` for a payload that has nothing inline, or has it redacted already."""
+        writer = self.writer
+        seq = next(run.counter) if run.epoch is writer else run.next_seq(writer)
+        texts: dict[str, str] = {}
+        fresh: dict[str, str] = {}
+        cache = run.cache
+        for key in TEXT_KEYS[kind]:
+            value: Any = payload.get(key)
+            if value.__class__ is str and self.content:
+                payload[key] = cache[value] or self._store(value, texts, fresh)
+            elif value is not None:
+                self._refer(cache, payload, key, value, texts, fresh)
+        self._write(writer, run, seq, kind, agent, payload, texts, fresh, at)
         return seq
 
-    def safely(self, run: Run, kind: str, payload: dict[str, Any]) -> None:
+    def safely(self, run: Run, kind: str, payload: dict[str, Any], agent: str | None = None) -> None:
         """Write one event for the application's own call (an outcome, feedback): under the guard."""
-        self.guard.call(f"recording {kind}", self.record, run, kind, None, payload)
+        self.guard.call(f"recording {kind}", self.record, run, kind, agent, payload)
 
     def _inline(self, key: str, value: Any) -> Any:
         if self.content or key in ("reason", "flags", "caller"):
@@ -105,45 +104,73 @@ class Recorder:
             return [{**call, "arguments": None} if isinstance(call, dict) else None for call in value]
         return None
 
-    def _store(self, text: str, texts: dict[str, str], fresh: list[tuple[str, str]]) -> str:
+    def _refer(
+        self,
+        cache: TextCache,
+        payload: dict[str, Any],
+        key: str,
+        value: Any,
+        texts: dict[str, str],
+        fresh: dict[str, str],
+    ) -> None:
+        """Put the reference of a text in its place in the payload, or its length where no content is kept."""
+        if value.__class__ is not str:
+            value = as_text(self.redactor.deep(slim(value)))
+            payload.setdefault("json", []).append(key)
+        if self.content:
+            payload[key] = cache[value] or self._store(value, texts, fresh)
+        else:
+            payload[key] = None
+            payload[key + "_chars"] = len(value)
+
+    def _prompt_text(self, cache: TextCache, texts: dict[str, str], fresh: dict[str, str], value: Any) -> str | None:
+        """The reference of a text in a prompt. What is no text is marked, because nothing beside it says so."""
+        if value is None:
+            return None
+        text = value if value.__class__ is str else "\x01" + as_text(self.redactor.deep(slim(value)))
+        return cache[text] or self._store(text, texts, fresh)
+
+    def _store(self, text: str, texts: dict[str, str], fresh: dict[str, str]) -> str:
         """Redact a text that the run has not written yet, put it on the line, and give its reference."""
-        stored = storable(self.redactor.text(text))
+        stored = self.redactor.text(text)
+        if "\x00" in stored or not stored.isascii():
+            stored = storable(stored)
         ref = text_ref(stored)
         texts[ref] = stored
-        fresh.append((text, ref))
+        fresh[text] = ref
         return ref
 
     def _write(
         self,
+        writer: Writer,
         run: Run,
         seq: int,
         kind: str,
         agent: str | None,
         payload: dict[str, Any],
         texts: dict[str, str],
-        fresh: list[tuple[str, str]],
-        at: int,
+        fresh: dict[str, str],
+        at: int | None,
     ) -> bool:
-        """Encode and append the line; True where it is written."""
-        line = (run.run_id, seq, kind, at, run.turn, agent, payload, texts)
+        """Encode and append the line; True where it is written. ``at`` is now where it is not given."""
+        at = at or _now()
+        run_id = run.run_id
         try:
-            data = encode(line)
+            data = encode((run_id, seq, kind, at, run.turn, agent, payload, texts))
         except Exception:  # noqa: BLE001  something in it that JSON cannot hold: keep it readable instead
             payload = {key: _encodable(value) for key, value in payload.items()}
-            data = encode((run.run_id, seq, kind, at, run.turn, agent and storable(agent), payload, texts))
-        writer = self.writer
-        if writer.append(data, run.run_id):
-            add = run.cache.add
-            for text, ref in fresh:
-                add(text, ref)
-            self.events += 1
-            if writer.pending:
-                self._tell_gaps(run)
-            if self.listeners:
-                self._tell(run, seq, kind, agent, payload, at)
-            return True
-        run.cache.clear()
-        return False
+            data = encode((run_id, seq, kind, at, run.turn, agent and storable(agent), payload, texts))
+        if not writer.append(data, run_id):
+            run.cache.clear()
+            return False
+        if fresh:
+            run.cache.update(fresh)
+        self.events += 1
+        if writer.pending:
+            self._tell_gaps(run)
+        if self.listeners:
+            self._tell(run, seq, kind, agent, payload, at)
+        return True
 
     def _tell_gaps(self, run: Run) -> None:
         """Writing works again: say in this run how many of its events were lost."""
@@ -153,7 +180,7 @@ class Recorder:
 
     def _tell(self, run: Run, seq: int, kind: str, agent: str | None, payload: dict[str, Any], at: int) -> None:
         full = dict(payload)
-        known = {ref: text for text, ref in (*run.cache._old.items(), *run.cache._young.items())}  # noqa: SLF001
+        known = run.cache.by_reference()
         for key in TEXT_KEYS[kind]:
             ref = full.get(key)
             if ref is not None:
@@ -177,7 +204,16 @@ class Recorder:
             run.task = content
             payload["task"] = True
         run.agents[sender] = None
-        self.record(run, "message", sender, payload)
+        self._put(run, "message", sender, payload)
+
+    def transition(self, run: Run, from_agent: str, to_agent: str, reason: str) -> None:
+        """Record who speaks next, and why. In most groups the reason is the same word every time."""
+        if reason.__class__ is not str or reason not in self.redactor.clean:
+            reason = self.redactor.label(reason)
+        writer = self.writer
+        seq = next(run.counter) if run.epoch is writer else run.next_seq(writer)
+        payload = {"to_agent": to_agent, "reason": reason}
+        self._write(writer, run, seq, "transition", from_agent, payload, {}, {}, None)
 
     def model_call(
         self,
@@ -196,45 +232,36 @@ class Recorder:
         """
         writer = self.writer
         listed = messages if isinstance(messages, list) else list(messages)
-        kept = 0
-        seq = run.next_seq(writer)
+        seq = next(run.counter) if run.epoch is writer else run.next_seq(writer)
         state: PromptState | None = run.prompts.pop(agent, None)  # from here on nobody else's
-        if state is not None and state.writer is not writer:
-            state = None
+        cache = run.cache
         texts: dict[str, str] = {}
-        fresh: list[tuple[str, str]] = []
+        fresh: dict[str, str] = {}
+        prompt: dict[str, Any]
         if self.content:
-
-            def refer(value: Any) -> str | None:
-                if value is None:
-                    return None
-                text = value if value.__class__ is str else "\x01" + as_text(self.redactor.deep(slim(value)))
-                return run.cache.get(text) or self._store(text, texts, fresh)
-
-            prompt = describe(state, listed, refer)
+            if state is None or state.writer is not writer:
+                state = PromptState(writer)
+            refer = partial(self._prompt_text, cache, texts, fresh)
+            prompt = describe(state, listed, refer, cache)
             prompt["block"] = refer(block) if block else None
-            payload["prompt"] = prompt
         else:
-            payload["prompt"] = {"messages": len(listed)}
-        for key, value in (("response", response), ("reasoning", reasoning), ("error", payload.get("error"))):
-            if value is None:
-                payload[key] = None
-                continue
-            text = value if value.__class__ is str else as_text(self.redactor.deep(value))
-            if text is not value:
-                payload.setdefault("json", []).append(key)
-            if self.content:
-                payload[key] = run.cache.get(text) or self._store(text, texts, fresh)
-            else:
-                payload[key] = None
-                payload[key + "_chars"] = len(text)
+            prompt = {"messages": len(listed)}
+        payload["prompt"] = prompt
+        if response is None:
+            payload["response"] = None
+        else:
+            self._refer(cache, payload, "response", response, texts, fresh)
+        if reasoning is None:
+            payload["reasoning"] = None
+        else:
+            self._refer(cache, payload, "reasoning", reasoning, texts, fresh)
+        error = payload.setdefault("error", None)
+        if error is not None:
+            self._refer(cache, payload, "error", error, texts, fresh)
         if payload.get("tool_calls"):
             payload["tool_calls"] = self._inline("tool_calls", payload["tool_calls"])
-        if self.content:
-            kept = payload["prompt"]["keep"]
-        if self._write(run, seq, "model_call", agent, payload, texts, fresh, _now()) and self.content:
-            state = state or PromptState(writer)
-            state.take(seq, listed, kept)
+        if self._write(writer, run, seq, "model_call", agent, payload, texts, fresh, None) and state is not None:
+            state.take(seq, listed, prompt["keep"])
             run.prompts[agent] = state
 
     # -- runs ------------------------------------------------------------------------------------------------

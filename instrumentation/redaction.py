@@ -60,6 +60,9 @@ bound is for users' patterns that never do."""
 _DEPTH = 64
 """How deep :meth:`Redactor.deep` goes; what is deeper is replaced, because it was not looked at."""
 
+_WORD, _WORDS = 40, 256
+"""How long a word may be to be remembered as clean, and how many are."""
+
 _NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _PROBES = ("", " ", "a", "Z", "0", "-", "a b", "\n", "a1_/:=\"'.")
 _MARKED_SPLIT = re.compile(f"({MARKED.pattern})")
@@ -85,17 +88,21 @@ class Redactor:
             built-in rules, and do not look into markers.
         enabled: False leaves everything as it is.
 
+    Attributes:
+        clean: words that :meth:`label` has found to hold no secret; at most 256.
+
     Raises:
         ConfigError: for a pattern that is no regular expression, that matches the empty text, or with a name that
             could not stand in a marker.
     """
 
-    __slots__ = ("_custom", "_keys", "enabled")
+    __slots__ = ("_custom", "_keys", "clean", "enabled")
 
     def __init__(self, patterns: Mapping[str, str] | None = None, *, enabled: bool = True) -> None:
         self.enabled = enabled
         self._custom = tuple(_custom(name, pattern) for name, pattern in (patterns or {}).items())
         self._keys: dict[str, Verdict | None] = {}
+        self.clean: set[str] = set()
 
     def text(self, text: str) -> str:
         """``text`` without its secrets; the same object where it has none."""
@@ -133,6 +140,16 @@ class Redactor:
         if not self.enabled or value is None or value.__class__ in (int, float, bool):
             return value
         return _Walk(self).walk(value, None, 0)
+
+    def label(self, value: Any) -> Any:
+        """:meth:`deep` for a word out of few that come again and again, such as the name of a method. One that
+        holds no secret is kept in :attr:`clean`, so that the caller need not ask again."""
+        done = self.deep(value)
+        if done is value and value.__class__ is str and len(value) <= _WORD and value.isidentifier():
+            if len(self.clean) >= _WORDS:
+                self.clean.clear()
+            self.clean.add(value)
+        return done
 
     def _settle(self, text: str) -> str:
         for _ in range(_ROUNDS):

@@ -135,9 +135,22 @@ class Run:
         self.judged = True
         self._recorder.safely(self, "outcome", payload)
 
-    def feedback(self, content: str = "", *, positive: bool | None = None, source: str = "user") -> None:
-        """Keep what somebody said about the run; ``positive`` says whether it was praise or complaint."""
-        self._recorder.safely(self, "feedback", {"source": source, "content": content or None, "positive": positive})
+    def feedback(
+        self, content: str = "", *, positive: bool | None = None, source: str = "user", agent: str | None = None
+    ) -> None:
+        """Keep what somebody said about the run. May be called inside the run or after it.
+
+        Args:
+            content: the words, if there are any.
+            positive: True for praise, False for complaint: the agents' experience follows. None only keeps the words.
+            source: who says so. The last word of one source counts.
+            agent: the agent that it is about; None for all who worked on the run.
+
+        Raises:
+            OutcomeError: for a ``positive`` that is no truth value.
+        """
+        payload = feedback_payload(content, positive, source)
+        self._recorder.safely(self, "feedback", payload, agent)
 
 
 def outcome_payload(
@@ -163,6 +176,13 @@ def outcome_payload(
         "flags": dict(flags or {}),
         "cost_usd": cost_usd,
     }
+
+
+def feedback_payload(content: str, positive: bool | None, source: str) -> dict[str, Any]:
+    """The payload of a feedback event; raises :class:`OutcomeError` for values that make no sense."""
+    if positive is not None and not isinstance(positive, bool):
+        raise OutcomeError(f"positive is {positive!r}, but must be True (praise), False (complaint) or None")
+    return {"source": source, "content": content or None, "positive": positive}
 
 
 def substantial(text: str) -> bool:

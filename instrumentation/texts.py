@@ -15,32 +15,36 @@ GENERATION = 1_000_000
 """Characters of text that one generation may hold before it becomes the old one."""
 
 
-class TextCache:
-    """Text to reference, for one run. Safe to use from several threads: a lost update costs one more write."""
+class TextCache(dict[str, "str | None"]):
+    """Text to reference, for one run: ``cache[text]`` is None where the run has not written ``text``.
 
-    __slots__ = ("_old", "_size", "_young")
+    The young generation is the dictionary itself, so that a text which was met lately is found without a call.
+    (``get`` therefore looks into that generation only.) Whoever finds None writes the text, and calls ``update`` with
+    its reference once that has succeeded. Safe to use from several threads: a lost update costs one more write.
+    """
+
+    __slots__ = ("_old", "_size")
 
     def __init__(self) -> None:
-        self._young: dict[str, str] = {}
-        self._old: dict[str, str] = {}
+        super().__init__()
+        self._old: dict[str, str | None] = {}
         self._size = 0
 
-    def get(self, text: str) -> str | None:
-        """The reference of ``text`` if this run has written it."""
-        ref = self._young.get(text)
-        if ref is None:
-            ref = self._old.get(text)
-            if ref is not None:
-                self.add(text, ref)
-        return ref
-
-    def add(self, text: str, ref: str) -> None:
-        """Remember that ``text`` is written, as ``ref``. Call it only once the write has succeeded."""
+    def __missing__(self, text: str) -> str | None:
+        ref = self._old.get(text)
         if self._size > GENERATION:
-            self._old, self._young, self._size = self._young, {}, 0
-        self._young[text] = ref
+            self._old, self._size = dict(self), 0
+            super().clear()
         self._size += len(text)
+        if ref is not None:
+            self[text] = ref
+        return ref
 
     def clear(self) -> None:
         """Forget everything: the texts must be written again (after a fork, or a failed write)."""
-        self._young, self._old, self._size = {}, {}, 0
+        super().clear()
+        self._old, self._size = {}, 0
+
+    def by_reference(self) -> dict[str | None, str]:
+        """Every text that is remembered, by its reference."""
+        return {ref: text for text, ref in (*self._old.items(), *self.items())}

@@ -181,7 +181,8 @@ def test_what_cannot_be_decided_is_left_alone(recording):
     assert carry.by_client(wrapper, None, [*sent[:1], {"name": "other", "content": "who am I"}]) is None
     assert carry.by_client(object(), None, sent) is None
     carry.back(places[1])
-    assert not carry
+    assert not carry.waiting
+    assert not carry.expects(wrapper)
 
 
 def test_calls_that_cannot_be_placed_are_counted(recording):

@@ -10,7 +10,8 @@ import pytest
 from classic_group_scenarios import SCENARIOS
 from classic_kit import BLOCK, CLIENT, Script, assistant, config, person, speaker
 
-from seasoned.adapters.classic_responses import answer_of, arguments, cost_of, model_of, usage_in
+from seasoned.adapters import classic_responses
+from seasoned.adapters.classic_responses import arguments, cost_of, model_of, reader
 
 MINE = BLOCK.format("bot")
 
@@ -199,6 +200,14 @@ def test_only_agents_with_a_model_make_model_calls(recording, driver):
 # -- reading responses -------------------------------------------------------------------------------------------
 
 
+def answer_of(given):
+    return classic_responses.answer_of(given, reader(given))
+
+
+def usage_in(given):
+    return classic_responses.usage_in(given, reader(given))
+
+
 def response(**message) -> SimpleNamespace:
     return SimpleNamespace(choices=[SimpleNamespace(message=SimpleNamespace(**message))])
 
@@ -228,7 +237,7 @@ def test_the_unified_response_of_newer_clients():
         id="r", model="gpt-x", provider="p", messages=[models.UnifiedMessage(role="assistant", content=blocks)]
     )
     assert answer_of(unified) == ("the answer", [{"id": "c1", "name": "add", "arguments": {"a": 1}}], "let me think")
-    assert model_of(None, {}, unified) == "gpt-x"
+    assert model_of(reader(unified), None, {}) == "gpt-x"
 
 
 class Slots:
@@ -252,6 +261,66 @@ def test_usage():
     assert usage_in("text") is None
 
 
+def computed(**members):
+    """An object that has no member of its own, only properties."""
+    properties = {name: property(lambda _self, value=value: value) for name, value in members.items()}
+    return type("Computed", (), properties)()
+
+
+def slotted(**members):
+    """An object without a dictionary."""
+    thing = type("Slotted", (), {"__slots__": tuple(members)})()
+    for name, value in members.items():
+        setattr(thing, name, value)
+    return thing
+
+
+def default(**members):
+    """An object whose class holds its members."""
+    return type("Default", (), members)()
+
+
+def asked(**members):
+    """An object that makes up its members when it is asked for them."""
+
+    def __getattr__(_self, name):  # noqa: N807  a method of the class below
+        try:
+            return members[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    return type("Asked", (), {"__getattr__": __getattr__})()
+
+
+def further(**members):
+    """An object of pydantic that has no field for any of its members."""
+    pydantic = pytest.importorskip("pydantic")
+    return pydantic.create_model("Further", __config__={"extra": "allow", "protected_namespaces": ()})(**members)
+
+
+@pytest.mark.parametrize("kind", [dict, SimpleNamespace, computed, slotted, default, asked, further])
+def test_wherever_an_object_keeps_its_members_they_are_read(kind):
+    usage = SimpleNamespace(prompt_tokens=3, completion_tokens=4)
+    message = kind(content="text", tool_calls=[{"id": "c"}], function_call=None, reasoning_content="hm")
+    given = kind(choices=[kind(message=message)], model="m", usage=usage, cost=0.5)
+    read = reader(given)
+    assert answer_of(given) == ("text", [{"id": "c", "name": None, "arguments": None}], "hm")
+    assert model_of(read, None, {"model": "asked for"}) == "m"
+    assert usage_in(given) == {"input_tokens": 3, "output_tokens": 4}
+    assert cost_of(read, None, None, None) == 0.5
+    empty = kind()
+    assert answer_of(empty) == (None, [], None)
+    assert model_of(reader(empty), None, {"model": "asked for"}) == "asked for"
+    assert answer_of(kind(choices=[kind(text="completion")])) == ("completion", [], None)
+
+
+def test_a_usage_record_of_three_fields_may_hold_more():
+    pydantic = pytest.importorskip("pydantic")
+    counts = {"prompt_tokens": (int, 3), "completion_tokens": (int, 4), "total_tokens": (int, 7)}
+    usage = pydantic.create_model("Usage", __config__={"extra": "allow"}, **counts)(cache_read_input_tokens=2)
+    assert usage_in(SimpleNamespace(usage=usage)) == {"input_tokens": 5, "output_tokens": 4, "cached_tokens": 2}
+
+
 @pytest.mark.parametrize(
     ("given", "read"), [('{"a": 1}', {"a": 1}), ("{oops", "{oops"), ({"a": 1}, {"a": 1}), (None, None), ("", "")]
 )
@@ -272,5 +341,14 @@ class Table:
 )
 def test_costs(said, model, cost):
     usage = {"input_tokens": 10, "output_tokens": 20}
-    assert cost_of(SimpleNamespace(cost=said), model, usage, Table()) == cost  # type: ignore[arg-type]
-    assert cost_of(SimpleNamespace(), model, None, None) is None
+    assert cost_of(reader(SimpleNamespace(cost=said)), model, usage, Table()) == cost  # type: ignore[arg-type]
+    assert cost_of(reader(SimpleNamespace()), model, None, None) is None
+
+
+def test_a_picture_in_an_answer_is_described_as_in_a_message(recording):
+    run = recording.recorder.begin("Draw it for me")
+    picture = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'QUJD' * 100}"}}]
+    recording.recorder.model_call(run, "bot", [], {}, response=picture)
+    (event,) = recording.of("model_call")
+    assert "image/png" in event.payload["response"]
+    assert "QUJD" not in event.payload["response"]

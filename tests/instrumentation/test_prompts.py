@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seasoned.instrumentation.prompts import EXACT, FIRST, RECENT, WINDOW, PromptState, describe, with_block
+from seasoned.instrumentation.prompts import (
+    EXACT,
+    FIRST,
+    RECENT,
+    WINDOW,
+    PromptState,
+    contents_of,
+    describe,
+    with_block,
+)
+from seasoned.instrumentation.texts import TextCache
 
 TEXTS = st.sampled_from(["a", "b", "c", None, ["part"], [{"type": "text", "text": "x"}]])
 MESSAGES = st.builds(
@@ -97,7 +108,7 @@ def test_in_a_very_long_prompt_it_is_seen_at_the_ends_at_once_and_elsewhere_afte
     history = [{"role": "user", "content": f"message {number}"} for number in range(1000)]
     for place in (0, FIRST - 1, 999, 1000 - RECENT):
         state = state_of(copy.deepcopy(history))
-        now = list(state.messages)
+        now = state.messages[:-1]
         now[place]["content"] = "changed in place"
         assert state.unchanged(now) == place
     state = state_of(history)
@@ -114,3 +125,66 @@ def test_the_block_changes_nothing_that_is_given() -> None:
     assert out[0] is history[0]
     assert history == before
     assert with_block([{"role": "user", "content": "q"}], "B")[0] == {"role": "system", "content": "B"}
+
+
+class Proud(dict[str, Any]):
+    """A message that says it comes before and after every other."""
+
+    def __le__(self, other: object) -> bool:
+        return True
+
+    __ge__ = __le__
+
+
+def test_a_message_that_has_an_order_of_its_own_is_not_taken_for_another() -> None:
+    history: list[dict[str, Any]] = [Proud(role="user", content=str(number)) for number in range(20)]
+    state = state_of(history)
+    now = [*history[:7], Proud(role="user", content="another"), *history[8:], {"role": "user", "content": "new"}]
+    assert state.unchanged(now) == 7
+    assert state.unchanged([*history, *now]) == 20
+
+
+@pytest.mark.parametrize("count", [0, 1, 19, 20])
+def test_a_prompt_that_is_no_longer_than_the_last_is_kept_as_far_as_it_goes(count: int) -> None:
+    history = [{"role": "user", "content": str(number)} for number in range(20)]
+    assert state_of(history).unchanged(history[:count]) == count
+    assert state_of(history).unchanged(copy.deepcopy(history[:count])) == count
+
+
+class Array:
+    """A value that, like an array of numbers, refuses to say whether it equals another."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth value is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_where_messages_cannot_be_compared_all_of_them_are_new() -> None:
+    history = [{"role": "user", "content": "see this", "data": Array()} for _ in range(3)]
+    prompt = describe(state_of(history), [{**message, "data": Array()} for message in history], str)
+    assert (prompt["base"], prompt["keep"], len(prompt["new"])) == (None, 0, 3)
+
+
+def test_the_cache_of_texts_forgets_all_but_two_generations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seasoned.instrumentation.texts.GENERATION", 100)
+    cache = TextCache()
+    for number in range(1000):
+        text = f"text {number:05d}"
+        assert cache[text] is None
+        cache.update({text: str(number)})
+        assert cache["text 00000"] in ("0", None)
+    known = cache.by_reference()
+    assert known["999"] == "text 00999"
+    assert len(known) <= 2 * (100 // len("text 00000") + 2)
+    early = "text 00990"
+    assert cache[early] == "990"
+    cache.clear()
+    assert cache[early] is None
+    assert cache.by_reference() == {}
+
+
+def test_a_message_that_makes_up_what_it_lacks_is_not_changed_by_being_looked_at():
+    message: dict[str, Any] = defaultdict(list, role="assistant")
+    assert contents_of([message, {"role": "user", "content": "hi"}]) == [None, "hi"]
+    assert dict(message) == {"role": "assistant"}

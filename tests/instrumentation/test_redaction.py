@@ -437,6 +437,18 @@ def test_a_pattern_that_cannot_be_used_is_named(patterns: Any, told: str):
     assert repr(next(iter(patterns))) in str(caught.value)
 
 
+def test_a_word_is_remembered_only_where_it_holds_no_secret():
+    redactor = Redactor({"name": "robin"})
+    secret = f"sk_live_{A}"
+    for word in ("random", "round_robin", secret, "two words", "x" * 41, 7, None, ["random"]):
+        assert redactor.label(word) == redactor.deep(word)
+    assert redactor.label("round_robin") == "round_[REDACTED:name]"
+    assert redactor.clean == {"random"}
+    for number in range(1000):
+        redactor.label(f"word{number}")
+    assert len(redactor.clean) <= 256
+
+
 def test_switched_off_it_removes_nothing():
     redactor = Redactor({"x": "hunter"}, enabled=False)
     text, value = "password=hunter2", {"password": "hunter2"}

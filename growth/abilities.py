@@ -50,8 +50,14 @@ class AbilityTable:
 
     def up_to(self, skill: str, level: int) -> list[str]:
         """What a skill at this level has unlocked, from the lowest level up."""
+        return [text for _, text in self.by_level(skill, level)]
+
+    def by_level(self, skill: str, level: int) -> list[tuple[int, str]]:
+        """The same, each sentence with the level that unlocks it."""
         levels = self._texts.get(skill)
-        return [text for reached in sorted(levels) if reached <= level for text in levels[reached]] if levels else []
+        if not levels:
+            return []
+        return [(reached, text) for reached in sorted(levels) if reached <= level for text in levels[reached]]
 
 
 def abilities_of(roster: Roster) -> list[Ability]:

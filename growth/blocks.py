@@ -1,4 +1,4 @@
-"""What an agent's experience says in its prompt: the sections "abilities" and "strengths".
+"""What an agent's experience says in its prompt: the sections "abilities", "strengths" and "personality".
 
 The words are those of the growth specification. Nothing here changes from run to run unless its meaning does,
 because response caches and providers' prefix caches are keyed on the prompt: no ids, no times, no counts, rates
@@ -8,9 +8,10 @@ stand in each section's ``why``, which people see and models do not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..instrumentation.records import Section
+from .attributes import MODIFIERS, TRAITS
 from .profiles import by_rank
 
 if TYPE_CHECKING:
@@ -20,47 +21,71 @@ if TYPE_CHECKING:
 
 ABILITIES_HEADING = "YOUR CURRENT ABILITIES (earned through experience):"
 STRENGTHS_HEADING = "YOUR STRENGTHS (highest skills):"
+PERSONALITY_HEADING = "YOUR PERSONALITY (developed through experience):"
 ABILITIES_PRIORITY = 10
 STRENGTHS_PRIORITY = 20
+PERSONALITY_PRIORITY = 30
+
+
+class Line(NamedTuple):
+    """A line of a section and what it is about: a skill, with the level and the sentence of an ability, or a trait."""
+
+    text: str
+    why: str
+    skill: str = ""
+    level: int = 0
+    ability: str = ""
+    trait: str = ""
 
 
 def sections(profile: Profile, rules: Rules, abilities: AbilityTable) -> tuple[Section, ...]:
     """The sections of one agent; none for an agent without any experience."""
-    return tuple(
-        section
-        for section in (_abilities(profile, rules, abilities), _strengths(profile, rules))
-        if section is not None
-    )
+    found: list[Section] = []
+    for name, heading, priority, lines in (
+        ("abilities", ABILITIES_HEADING, ABILITIES_PRIORITY, ability_lines(profile, rules, abilities)),
+        ("strengths", STRENGTHS_HEADING, STRENGTHS_PRIORITY, strength_lines(profile, rules)),
+        ("personality", PERSONALITY_HEADING, PERSONALITY_PRIORITY, personality_lines(profile, rules)),
+    ):
+        if lines:
+            text = "\n".join((heading, *(line.text for line in lines)))
+            why = "; ".join(dict.fromkeys(line.why for line in lines))
+            found.append(Section(name, text, why, priority))
+    return tuple(found)
 
 
-def _abilities(profile: Profile, rules: Rules, abilities: AbilityTable) -> Section | None:
-    lines: list[str] = []
-    why: list[str] = []
+def ability_lines(profile: Profile, rules: Rules, abilities: AbilityTable) -> list[Line]:
+    """What the levels of the agent's skills have unlocked, the highest skills first."""
+    lines: list[Line] = []
     for skill in sorted(profile.skills.values(), key=lambda skill: (-skill.level, skill.skill)):
-        texts = abilities.up_to(skill.skill, skill.level)
         room = rules.abilities_shown - len(lines)
-        if not texts or room <= 0:
-            continue
+        if room <= 0:
+            break
         # Of a skill with more sentences than there is room for, those of its highest levels are kept.
-        lines.extend(f"- {skill.skill} L{skill.level}: {text}" for text in texts[-room:])
-        why.append(_why(skill))
-    if not lines:
-        return None
-    return Section("abilities", "\n".join((ABILITIES_HEADING, *lines)), "; ".join(why), ABILITIES_PRIORITY)
+        for level, text in abilities.by_level(skill.skill, skill.level)[-room:]:
+            lines.append(Line(f"- {skill.skill} L{skill.level}: {text}", _why(skill), skill.skill, level, text))
+    return lines
 
 
-def _strengths(profile: Profile, rules: Rules) -> Section | None:
+def strength_lines(profile: Profile, rules: Rules) -> list[Line]:
     """The highest skills. A skill counts as a strength from :attr:`Rules.strength_level`, or once it has succeeded."""
     known = [
         skill for skill in profile.skills.values() if skill.level >= rules.strength_level or skill.times_succeeded > 0
     ]
     # Chosen by points where levels are equal, but shown by level and name: overtaking alone changes no line.
     chosen = sorted(by_rank(known)[: rules.strengths_shown], key=lambda skill: (-skill.level, skill.name, skill.skill))
-    if not chosen:
-        return None
-    lines = [f"- {skill.name}: Level {skill.level}{_rate(skill)}" for skill in chosen]
-    why = "; ".join(_why(skill) for skill in chosen)
-    return Section("strengths", "\n".join((STRENGTHS_HEADING, *lines)), why, STRENGTHS_PRIORITY)
+    return [
+        Line(f"- {skill.name}: Level {skill.level}{_rate(skill)}", _why(skill), skill.skill, skill.level)
+        for skill in chosen
+    ]
+
+
+def personality_lines(profile: Profile, rules: Rules) -> list[Line]:
+    """The traits that have become strong, in their fixed order: overtaking one another changes nothing."""
+    return [
+        Line(f"- {MODIFIERS[trait]}", f"{trait} is {value:g}, above {rules.trait_shown:g}", trait=trait)
+        for trait in TRAITS
+        if (value := profile.attributes[trait]) > rules.trait_shown
+    ]
 
 
 def _rate(skill: Skill) -> str:

@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ..instrumentation.events import Event
 
@@ -99,6 +99,14 @@ def work_by_agent(events: Iterable[Event], excluded: Collection[str] = ()) -> di
     return earned or {agent: pieces for agent, pieces in replies.items() if agent not in outside}
 
 
+def blamed(pieces: Mapping[str, int], guilty: Collection[str], fault_percent: int) -> dict[str, int]:
+    """Weights for dividing a run's award. In a failed run that some of several agents caused (``guilty``), their
+    pieces of work count only ``fault_percent`` of a hundred; all the others' count whole."""
+    if not guilty or not pieces.keys() - set(guilty):
+        return dict(pieces)
+    return {agent: max(1, count * (fault_percent if agent in guilty else 100)) for agent, count in pieces.items()}
+
+
 def _managers(events: Iterable[Event]) -> frozenset[str]:
     """Those who only manage: known names, and agents all of whose model calls are internal to the framework."""
     internal: dict[str, bool] = {}
@@ -145,16 +153,26 @@ def _is_relay(payload: Mapping[str, Any]) -> bool:
     return isinstance(content, str) and _RELAYED.match(content) is not None
 
 
-def tools_used(events: Iterable[Event]) -> dict[str, Counter[str]]:
-    """For each agent, how often each tool that it asked for answered without an error.
+def tools_used(events: Sequence[Event]) -> dict[str, Counter[str]]:
+    """For each agent, how often each tool that it asked for answered without an error."""
+    used: dict[str, Counter[str]] = {}
+    for index, caller in pair_results(events).items():
+        payload = events[index].payload
+        if payload.get("ok") is not False:
+            used.setdefault(caller, Counter())[payload["tool"]] += 1
+    return used
+
+
+def pair_results(events: Sequence[Event]) -> dict[int, str]:
+    """Who asked for each tool result, by the result's index in ``events``.
 
     A result belongs to the nearest earlier call of its tool that is still unanswered, of those with its call id
     where there are any: ids repeat within real runs, so an id alone is no key. Results are written by the agent
-    that runs the tool; the credit is the caller's.
+    that runs the tool; the credit, and the blame, is the caller's.
     """
     open_calls: list[tuple[str, str, str | None, str]] = []
-    used: dict[str, Counter[str]] = {}
-    for event in events:
+    callers: dict[int, str] = {}
+    for index, event in enumerate(events):
         payload = event.payload
         tool = payload.get("tool")
         if event.kind not in ("tool_call", "tool_result") or not isinstance(tool, str):
@@ -165,12 +183,9 @@ def tools_used(events: Iterable[Event]) -> dict[str, Counter[str]]:
                 open_calls.append((event.run_id, tool, payload.get("call_id"), caller))
             continue
         found = _call_of(event, open_calls)
-        if found is None:
-            continue
-        caller = open_calls.pop(found)[3]
-        if payload.get("ok") is not False:
-            used.setdefault(caller, Counter())[tool] += 1
-    return used
+        if found is not None:
+            callers[index] = open_calls.pop(found)[3]
+    return callers
 
 
 def _call_of(result: Event, open_calls: list[tuple[str, str, str | None, str]]) -> int | None:

@@ -15,7 +15,8 @@ import re
 from typing import TYPE_CHECKING
 
 from ..instrumentation.records import SkillUse
-from .skills import GENERAL, Use, slug, title_of
+from .skills import Use
+from .slugs import GENERAL, slug, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -18,11 +18,12 @@ import msgspec
 from ..instrumentation.records import Achievement
 from . import rows
 from .abilities import AbilityTable
-from .credit import split
+from .applying import apply_run, roll_back
+from .awards import shares
 from .profiles import achieved_public, public
 from .roster import Roster
 from .rules import Rules
-from .skills import Contribution, Profile, SkillEvent, add_roster_skill, apply_run, new_profile, roll_back
+from .skills import Contribution, Profile, SkillEvent, add_roster_skill, new_profile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -65,6 +66,7 @@ class _Fold(msgspec.Struct):
     held: list[rows.Earned]
     undone: bool = False
     touched: set[str] = msgspec.field(default_factory=set)
+    groups: set[str] = msgspec.field(default_factory=set)
     removed: set[str] = msgspec.field(default_factory=set)
     lost: set[str] = msgspec.field(default_factory=set)
     earned: list[rows.Earned] = msgspec.field(default_factory=list)
@@ -123,10 +125,15 @@ def _change(
     """Do these changes for the agents of one namespace and write what comes of them."""
     profiles = rows.load_profiles(connection, namespace, changes)
     achieved = rows.load_achievements(connection, namespace, changes)
+    added = {agent: _groups([change.add]) for agent, change in changes.items() if change.add is not None}
+    groups = rows.load_groups(connection, namespace, added)
     folds: list[_Fold] = []
     for agent in sorted(changes):
         held = achieved.get(agent, [])
-        fold = _open(connection, book, namespace, agent, profiles.get((namespace, agent)), changes[agent], held)
+        profile = profiles.get((namespace, agent))
+        if profile is not None:
+            profile.groups = groups.get(agent, {})
+        fold = _open(connection, book, namespace, agent, profile, changes[agent], held)
         fold.weights.update(weights)
         folds.append(fold)
     records = _Records(connection, run)
@@ -149,7 +156,7 @@ def _open(
     if profile is None or (not change.drop and change.start > (profile.updated_ns, profile.last_run_id)):
         fresh = profile is None
         profile = profile or new_profile(namespace, agent, book.roster, book.rules, book.abilities)
-        fold = _Fold(profile, fresh, added, {}, held)
+        fold = _Fold(profile, fresh, added, {}, held, groups=_groups(added))
         if not fresh:
             _add_from_roster(fold, book)
         return fold
@@ -168,11 +175,16 @@ def _open(
         fold.touched |= profile.skills.keys()
         fold.profile = new_profile(namespace, agent, book.roster, book.rules, book.abilities)
         fold.fresh = True
+    fold.groups = _groups([*works, *added])
     fold.held = [entry for entry in held if (entry.at, entry.run_id) < start]
     fold.lost = {entry.slug for entry in held} - {entry.slug for entry in fold.held}
     kept = [work for work in works if work.run_id not in change.drop]
     fold.works = sorted([*kept, *added], key=lambda work: work.key)
     return fold
+
+
+def _groups(works: Sequence[Contribution]) -> set[str]:
+    return {work.facts.group for work in works if work.facts.group is not None}
 
 
 def _add_from_roster(fold: _Fold, book: Book) -> None:
@@ -192,9 +204,8 @@ def _fold(fold: _Fold, book: Book, guard: Guard, records: _Records) -> None:
     if open_achievements:
         records.expect(fold.works)
     for work in fold.works:
-        award = book.rules.award(success=work.success, complexity=work.complexity)
-        part = split(award, fold.weights[work.run_id])[work.agent]
-        events, before = apply_run(profile, work, part, book.rules, book.abilities, book.roster)
+        mine = shares(work, fold.weights[work.run_id], book.rules)
+        events, before = apply_run(profile, work, mine, book.rules, book.abilities, book.roster)
         fold.events.extend(events)
         fold.touched.update(use.skill for use in work.skills)
         works.append(msgspec.structs.replace(work, before=before))
@@ -239,6 +250,9 @@ def _write(connection: Connection, namespace: str, folds: Sequence[_Fold]) -> No
             rows.cut_events(connection, namespace, profile.agent, profile.events - len(fold.events))
             if fold.removed:
                 rows.remove_skills(connection, namespace, profile.agent, fold.removed)
+            gone = fold.groups - profile.groups.keys()
+            if gone:
+                rows.remove_groups(connection, namespace, profile.agent, gone)
             if fold.lost:
                 rows.remove_achievements(connection, namespace, profile.agent, fold.lost)
     alive = [fold for fold in folds if fold.profile.runs > 0]
@@ -247,6 +261,8 @@ def _write(connection: Connection, namespace: str, folds: Sequence[_Fold]) -> No
         connection,
         [(fold.profile, fold.profile.skills[name]) for fold in alive for name in sorted(fold.touched - fold.removed)],
     )
+    known = [(fold.profile, name) for fold in alive for name in sorted(fold.groups & fold.profile.groups.keys())]
+    rows.save_groups(connection, known)
     rows.save_contributions(connection, [work for fold in alive for work in fold.works])
     numbered: list[tuple[str, str, int, SkillEvent]] = []
     for fold in alive:

@@ -14,32 +14,37 @@ from ..plugin.hookspecs import hookimpl
 from .abilities import AbilityTable, abilities_of
 from .achievements import BUILT_IN
 from .blocks import sections
-from .credit import tools_used, work_by_agent
+from .credit import blamed, tools_used, work_by_agent
 from .exercise import accepted, exercised
+from .facts import Facts, facts_of, praised
+from .faults import at_fault
 from .roster import EXAMPLE, Roster, load_roster
-from .rules import DEFAULT_COMPLEXITY, Rules
+from .rules import DEFAULT_COMPLEXITY, Rules, rules_from
 from .skills import Contribution, Use, new_profile
+from .toml_checks import Place
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from ..instrumentation.events import Event
     from ..instrumentation.reading import RunRecord
-    from ..instrumentation.records import Ability, Achievement, Section, SkillUse
+    from ..instrumentation.records import Ability, Achievement, Reason, Section, SkillUse
     from ..instrumentation.runs import Run
     from .ledger import Book
 
 
 class GrowthPlugin:
-    """The growth of agents: XP, levels, abilities, strengths.
+    """The growth of agents: XP, levels, abilities, strengths, personality.
 
     Args:
         namespace: the application's own.
         roster: the agents it starts with; rules in it count unless ``rules`` is given.
         rules: the numbers to go by.
+        rules_of_plugins: gives those that a plugin changes (the hook ``growth_rules``); asked when the settings are
+            read, where neither ``rules`` nor the roster says anything.
         abilities: gives the abilities of all plugins, the built-in ones among them; by default only those.
         achievements: the same for achievements.
         exercised: asks the hook ``exercised_skills``; by default this plugin's own rule answers.
@@ -52,6 +57,7 @@ class GrowthPlugin:
         roster: Roster | None = None,
         rules: Rules | None = None,
         *,
+        rules_of_plugins: Callable[[], Mapping[str, Any] | None] | None = None,
         abilities: Callable[[], Sequence[Ability]] | None = None,
         achievements: Callable[[], Sequence[Achievement]] | None = None,
         exercised: Callable[[RunRecord, str, Sequence[Event]], Sequence[SkillUse]] | None = None,
@@ -59,8 +65,10 @@ class GrowthPlugin:
     ) -> None:
         self.namespace = namespace
         self.roster = roster or Roster()
-        self.rules = rules or self.roster.rules or Rules()
+        self._own_rules = rules or self.roster.rules
+        self.rules = self._own_rules or Rules()
         self.guard = guard or Guard()
+        self._rules_of_plugins = rules_of_plugins
         self._abilities = abilities
         self._achievements = achievements
         self._exercised = exercised
@@ -69,6 +77,15 @@ class GrowthPlugin:
         self._loaded: dict[tuple[str, str], tuple[Section, ...]] = {}
         self._starting: dict[str, tuple[Section, ...]] | None = None
         self._tools: tuple[Sequence[Event], dict[str, Counter[str]]] | None = None
+
+    @hookimpl
+    def configure(self) -> None:
+        """Settle the rules, now that all plugins are there."""
+        if self._own_rules is None and self._rules_of_plugins is not None:
+            table = self._rules_of_plugins()
+            if table is not None:
+                place = Place("the rules of a plugin")
+                self.rules = self.guard.call("growth_rules", rules_from, dict(table), place) or self.rules
 
     # -- what it offers ----------------------------------------------------------------------------------------
 
@@ -154,18 +171,24 @@ class GrowthPlugin:
         from ..instrumentation import reading
 
         events = list(reading.tree_events(connection, run.run_id))
+        pieces = work_by_agent(events, run.excluded or ())
+        guilty = at_fault(events, pieces) if not run.success else frozenset[str]()
+        praise = praised(events, pieces)
         works: list[Contribution] = []
-        for agent, weight in sorted(work_by_agent(events, run.excluded or ()).items()):
+        for agent, weight in sorted(blamed(pieces, guilty, self.rules.fault_percent).items()):
             uses: tuple[Use, ...] = ()
             if self._exercised is not None:
                 uses = accepted(self._exercised(run, agent, events) or (), run.domain)
             uses = uses or accepted(self.exercised_skills(run, agent, events), run.domain)
-            works.append(self._work(run, agent, weight, uses))
+            entry = self.roster.agents.get(agent)
+            fault = agent in guilty if guilty else None
+            facts = facts_of(run, agent, events, entry, self.rules, fault=fault, praise=praise)
+            works.append(self._work(run, agent, weight, uses, facts))
         self._tools = None
         return works
 
     @staticmethod
-    def _work(run: RunRecord, agent: str, weight: int, uses: tuple[Use, ...]) -> Contribution:
+    def _work(run: RunRecord, agent: str, weight: int, uses: tuple[Use, ...], facts: Facts) -> Contribution:
         return Contribution(
             run_id=run.run_id,
             agent=agent,
@@ -176,6 +199,7 @@ class GrowthPlugin:
             success=bool(run.success),
             complexity=run.complexity or DEFAULT_COMPLEXITY,
             domain=run.domain,
+            facts=facts,
         )
 
     @hookimpl
@@ -199,6 +223,18 @@ class GrowthPlugin:
         if self._starting is None:
             self._starting = self._starting_sections()
         self._loaded = loaded
+
+    @hookimpl
+    def prompt_reasons(self, namespace: str, agent: str, connection: Connection) -> Mapping[str, Reason]:
+        """The figures behind each line of the agent's sections, and the events that it goes back to."""
+        from . import rows
+        from .reasons import reasons
+
+        book = self.book()
+        profile = rows.load_profiles(connection, namespace, [agent]).get((namespace, agent))
+        if profile is None:
+            profile = new_profile(namespace, agent, self.roster, self.rules, book.abilities)
+        return reasons(connection, profile, self.rules, book.abilities)
 
     # -- for commands and reports ------------------------------------------------------------------------------
 

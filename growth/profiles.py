@@ -34,12 +34,14 @@ def public(
         "total_xp": profile.total_xp,
         "specialization": profile.specialization,
         "skills": [skill_public(skill, rules, abilities) for skill in by_rank(list(profile.skills.values()))],
-        "attributes": {},
+        "attributes": dict(profile.attributes),
         "achievements": list(achievements),
         "namespace": profile.namespace,
         "runs": profile.runs,
         "runs_succeeded": profile.runs_succeeded,
         "success_streak": profile.success_streak,
+        "failure_streak": profile.failure_streak,
+        "calm_streak": profile.calm_streak,
     }
 
 

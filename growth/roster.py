@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ..instrumentation.errors import RosterError
+from .attributes import TRAITS
 from .rules import MAX_LEVEL, Rules, rules_from
 from .toml_checks import Place, parse_toml
 
@@ -27,7 +28,7 @@ AIRLINE = ROSTERS / "airline.toml"
 
 _MEND = "check the setting `roster`: it names a TOML file of agents (docs/growth.md)"
 _TOP = ("agents", "abilities", "rules")
-_AGENT = ("title", "specialization", "core_domains", "adjacent_domains", "skills")
+_AGENT = ("title", "specialization", "core_domains", "adjacent_domains", "skills", "attributes")
 _SKILL = ("name", "domain", "level", "xp", "tools", "keywords")
 
 
@@ -52,13 +53,15 @@ class RosterSkill(msgspec.Struct, frozen=True):
 
 
 class RosterAgent(msgspec.Struct, frozen=True):
-    """An agent with what it starts with; ``skills`` by slug, domains as the application names them."""
+    """An agent with what it starts with; ``skills`` by slug, domains as the application names them, ``attributes``
+    only those that do not start in the middle."""
 
     title: str = ""
     specialization: str | None = None
     core_domains: tuple[str, ...] = ()
     adjacent_domains: tuple[str, ...] = ()
     skills: dict[str, RosterSkill] = {}
+    attributes: dict[str, float] = {}
 
 
 class Roster(msgspec.Struct, frozen=True):
@@ -125,7 +128,14 @@ def _agent(value: Any, place: Place) -> RosterAgent:
         core_domains=place.at("core_domains").lines(table.get("core_domains", []), 80),
         adjacent_domains=place.at("adjacent_domains").lines(table.get("adjacent_domains", []), 80),
         skills={name: _skill(name, entry, skills.at(name)) for name, entry in entries.items()},
+        attributes=_attributes(table.get("attributes", {}), place.at("attributes")),
     )
+
+
+def _attributes(value: Any, place: Place) -> dict[str, float]:
+    table = place.table(value)
+    place.keys(table, TRAITS)
+    return {trait: place.at(trait).part(number) for trait, number in table.items()}
 
 
 def _skill(name: str, value: Any, place: Place) -> RosterSkill:

@@ -1,33 +1,38 @@
-"""Growth's state in the database: each table is read and written with one statement.
-
-Rows travel as one JSON value where the database can do that, because SQLite's driver gives up the interpreter at
-every row, and beside a busy host gets it back only milliseconds later.
-"""
+"""Growth's state in the database: each table is read and written with one statement (:mod:`.packed`)."""
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import BigInteger, Boolean, Integer, bindparam, delete, func, select, text, tuple_
+from sqlalchemy import bindparam, delete, text, tuple_
 
-from ..instrumentation.bulk import SQLITE_LEAST
-from .skills import Contribution, Profile, Skill, Use
-from .tables import achievements, agent_profiles, agent_skills, contributions, skill_events
+from .attributes import TRAITS
+from .facts import Facts
+from .packed import Query, put
+from .skills import Contribution, GroupRecord, Profile, Skill, Use
+from .tables import (
+    achievements,
+    agent_attributes,
+    agent_groups,
+    agent_profiles,
+    agent_skills,
+    contributions,
+    skill_events,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Table, TextClause
-    from sqlalchemy.types import TypeEngine
+    from sqlalchemy import Connection, Table
 
     from .skills import SkillEvent
 
 _encode = msgspec.json.encode
-_decode = msgspec.json.Decoder(list[list[Any]]).decode
 _uses = msgspec.json.Decoder(tuple[Use, ...]).decode
 _strings = msgspec.json.Decoder(list[str]).decode
+_numbers = msgspec.json.Decoder(list[int]).decode
+_facts = msgspec.json.Decoder(Facts).decode
 
 CHUNK = 500
 """How many ids one statement names at most; databases limit the parameters of a statement."""
@@ -45,27 +50,6 @@ def lock(connection: Connection) -> None:
 # -- reading -------------------------------------------------------------------------------------------------------
 
 
-class _Query:
-    """A query whose rows come as one JSON value where the database can do that, else as rows."""
-
-    def __init__(self, columns: Iterable[Any], *where: Any, joined: Any = None) -> None:
-        columns = tuple(columns)
-        plain = select(*columns)
-        packed = select(func.json_group_array(func.json_array(*columns)))
-        if joined is not None:
-            plain, packed = plain.select_from(joined), packed.select_from(joined)
-        self._plain, self._packed = plain.where(*where), packed.where(*where)
-
-    def rows(self, connection: Connection, **named: Any) -> Sequence[Sequence[Any]]:
-        if _has_json(connection):
-            return _decode(connection.execute(self._packed, named).scalar_one())
-        return [tuple(row) for row in connection.execute(self._plain, named)]
-
-
-def _has_json(connection: Connection) -> bool:
-    return connection.dialect.name == "sqlite" and sqlite3.sqlite_version_info >= SQLITE_LEAST
-
-
 class Earned(msgspec.Struct, frozen=True):
     """An achievement of an agent; a row of the table ``achievements``."""
 
@@ -76,30 +60,45 @@ class Earned(msgspec.Struct, frozen=True):
     at: int
 
 
-def _of_agents(table: Table) -> _Query:
-    return _Query(
+def _of_agents(table: Table) -> Query:
+    return Query(
         table.columns,
         table.c.namespace == bindparam("namespace"),
         table.c.agent.in_(bindparam("agents", expanding=True)),
     )
 
 
-def _of_namespace(table: Table) -> _Query:
-    return _Query(table.columns, table.c.namespace == bindparam("namespace"))
+def _of_namespace(table: Table) -> Query:
+    return Query(table.columns, table.c.namespace == bindparam("namespace"))
 
 
-_PROFILES, _SKILLS, _ACHIEVEMENTS = (_of_agents(table) for table in (agent_profiles, agent_skills, achievements))
-_ALL_PROFILES, _ALL_SKILLS = _Query(agent_profiles.columns), _Query(agent_skills.columns)
-_NAMESPACE_PROFILES, _NAMESPACE_SKILLS = _of_namespace(agent_profiles), _of_namespace(agent_skills)
-_OF_RUNS = _Query(contributions.columns, contributions.c.run_id.in_(bindparam("run_ids", expanding=True)))
-_OF_AGENT = _Query(
+_PROFILE_AND_TRAITS = (*agent_profiles.columns, *(agent_attributes.c[trait] for trait in TRAITS))
+_WITH_TRAITS = agent_profiles.join(
+    agent_attributes,
+    (agent_attributes.c.namespace == agent_profiles.c.namespace) & (agent_attributes.c.agent == agent_profiles.c.agent),
+)
+_OWN = agent_profiles.c.namespace == bindparam("namespace")
+_THESE = agent_profiles.c.agent.in_(bindparam("agents", expanding=True))
+_ALL_PROFILES = Query(_PROFILE_AND_TRAITS, joined=_WITH_TRAITS)
+_NAMESPACE_PROFILES = Query(_PROFILE_AND_TRAITS, _OWN, joined=_WITH_TRAITS)
+_PROFILES = Query(_PROFILE_AND_TRAITS, _OWN, _THESE, joined=_WITH_TRAITS)
+_ALL_SKILLS, _NAMESPACE_SKILLS = Query(agent_skills.columns), _of_namespace(agent_skills)
+_SKILLS, _ACHIEVEMENTS = _of_agents(agent_skills), _of_agents(achievements)
+_GROUPS = Query(
+    agent_groups.columns,
+    agent_groups.c.namespace == bindparam("namespace"),
+    agent_groups.c.agent.in_(bindparam("agents", expanding=True)),
+    agent_groups.c.task_group.in_(bindparam("groups", expanding=True)),
+)
+_OF_RUNS = Query(contributions.columns, contributions.c.run_id.in_(bindparam("run_ids", expanding=True)))
+_OF_AGENT = Query(
     contributions.columns,
     contributions.c.namespace == bindparam("namespace"),
     contributions.c.agent == bindparam("agent"),
     contributions.c.finished_ns >= bindparam("start"),
 )
 _mine = contributions.alias()
-_WEIGHTS = _Query(
+_WEIGHTS = Query(
     (contributions.c.run_id, contributions.c.agent, contributions.c.weight),
     _mine.c.namespace == bindparam("namespace"),
     _mine.c.agent == bindparam("agent"),
@@ -120,7 +119,11 @@ def load_profiles(
     else:
         profile_rows = _PROFILES.rows(connection, namespace=namespace, agents=list(agents))
         skill_rows = _SKILLS.rows(connection, namespace=namespace, agents=list(agents))
-    out = {(row[0], row[1]): Profile(*row, skills={}) for row in profile_rows}
+    figures = len(agent_profiles.columns)
+    out: dict[tuple[str, str], Profile] = {}
+    for row in profile_rows:
+        traits = dict(zip(TRAITS, map(float, row[figures:]), strict=True))
+        out[row[0], row[1]] = Profile(*row[:figures], skills={}, attributes=traits)
     for row in sorted(skill_rows, key=lambda row: row[2]):
         profile = out.get((row[0], row[1]))
         if profile is not None:
@@ -128,6 +131,19 @@ def load_profiles(
             skill.last_runs, skill.abilities = _strings(row[-2]), _strings(row[-1])
             profile.skills[skill.skill] = skill
     return out
+
+
+def load_groups(
+    connection: Connection, namespace: str, wanted: Mapping[str, Collection[str]]
+) -> dict[str, dict[str, GroupRecord]]:
+    """What agents did of the kinds of task named for each; those that an agent never met are missing."""
+    found: dict[str, dict[str, GroupRecord]] = {agent: {} for agent in wanted}
+    names = sorted(set().union(*wanted.values()))
+    for start in range(0, len(names), CHUNK):
+        part = names[start : start + CHUNK]
+        for row in _GROUPS.rows(connection, namespace=namespace, agents=list(wanted), groups=part):
+            found[row[1]][row[2]] = GroupRecord(row[3], row[4], _numbers(row[5]))
+    return found
 
 
 def load_achievements(connection: Connection, namespace: str, agents: Collection[str]) -> dict[str, list[Earned]]:
@@ -160,19 +176,36 @@ def load_since(
 
 
 def _contribution(row: Sequence[Any]) -> Contribution:
-    run_id, agent, namespace, weight, skills, finished_ns, success, complexity, domain, before = row
+    run_id, agent, namespace, weight, skills, finished_ns, success, complexity, domain, before, facts = row
     return Contribution(
-        run_id, agent, namespace, weight, _uses(skills), finished_ns, bool(success), complexity, domain, before
-    )
+        run_id, agent, namespace, weight, _uses(skills), finished_ns, bool(success), complexity, domain, before,
+        _facts(facts),
+    )  # fmt: skip
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
 
 
 def save_profiles(connection: Connection, profiles: Iterable[Profile]) -> None:
-    """Write the profiles' own rows, without their skills."""
+    """Write the profiles' own rows and their traits, without their skills and kinds of task."""
+    profiles = list(profiles)
     fields = [column.name for column in agent_profiles.columns]
     put(connection, agent_profiles, [[getattr(profile, field) for field in fields] for profile in profiles])
+    put(
+        connection,
+        agent_attributes,
+        [[profile.namespace, profile.agent, *(profile.attributes[trait] for trait in TRAITS)] for profile in profiles],
+    )
+
+
+def save_groups(connection: Connection, groups: Iterable[tuple[Profile, str]]) -> None:
+    """Write what profiles did of kinds of task."""
+    rows: list[list[Any]] = []
+    for profile, group in groups:
+        record = profile.groups[group]
+        durations = _encode(record.durations).decode()
+        rows.append([profile.namespace, profile.agent, group, record.tried, record.succeeded, durations])
+    put(connection, agent_groups, rows)
 
 
 def save_skills(connection: Connection, skills: Iterable[tuple[Profile, Skill]]) -> None:
@@ -201,6 +234,7 @@ def save_contributions(connection: Connection, works: Iterable[Contribution]) ->
             [
                 work.run_id, work.agent, work.namespace, work.weight, _encode(work.skills).decode(),
                 work.finished_ns, work.success, work.complexity, work.domain, work.before,
+                _encode(work.facts).decode(),
             ]
             for work in works
         ],
@@ -215,7 +249,7 @@ def save_events(connection: Connection, events: Iterable[tuple[str, str, int, Sk
         [
             [
                 namespace, agent, number, event.skill, event.event, event.xp, event.new_level, event.ability,
-                event.run_id, event.rule, event.at,
+                event.run_id, event.rule, event.at, event.attribute, event.value, event.title,
             ]
             for namespace, agent, number, event in events
         ],
@@ -247,6 +281,18 @@ def remove_skills(connection: Connection, namespace: str, agent: str, skills: Co
     )
 
 
+def remove_groups(connection: Connection, namespace: str, agent: str, groups: Collection[str] | None = None) -> None:
+    """Remove what is known of these kinds of task, or of all where None."""
+    table = agent_groups.c
+    mine = delete(agent_groups).where(table.namespace == namespace, table.agent == agent)
+    if groups is None:
+        connection.execute(mine)
+        return
+    names = sorted(groups)
+    for start in range(0, len(names), CHUNK):
+        connection.execute(mine.where(table.task_group.in_(names[start : start + CHUNK])))
+
+
 def remove_achievements(connection: Connection, namespace: str, agent: str, slugs: Collection[str]) -> None:
     """Remove achievements of an agent."""
     table = achievements.c
@@ -266,68 +312,16 @@ def remove_contributions(connection: Connection, keys: Collection[tuple[str, str
         )
 
 
+_OF_ONE_AGENT = (agent_profiles, agent_skills, agent_attributes, agent_groups, skill_events, achievements)
+
+
 def remove_agent(connection: Connection, namespace: str, agent: str) -> None:
     """Remove all that is known of an agent but what it did in runs."""
-    for table in (agent_profiles, agent_skills, skill_events, achievements):
+    for table in _OF_ONE_AGENT:
         connection.execute(delete(table).where(table.c.namespace == namespace, table.c.agent == agent))
 
 
 def remove_namespaces(connection: Connection, namespaces: Collection[str]) -> None:
     """Remove everything that growth knows in these namespaces."""
-    for table in (agent_profiles, agent_skills, skill_events, achievements, contributions):
+    for table in (*_OF_ONE_AGENT, contributions):
         connection.execute(delete(table).where(table.c.namespace.in_(list(namespaces))))
-
-
-_statements: dict[tuple[str, str], TextClause] = {}
-
-
-def put(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows, or replace those with the same primary key; values in the order of the table's columns."""
-    if not rows:
-        return
-    dialect = connection.dialect.name
-    if dialect != "postgresql" and not _has_json(connection):
-        _put_plainly(connection, table, rows)
-        return
-    statement = _statements.get((table.name, dialect))
-    if statement is None:
-        statement = _statements[table.name, dialect] = text(_upsert(table, dialect))
-    connection.execute(statement, {"rows": _encode(rows).decode()})
-
-
-def _upsert(table: Table, dialect: str) -> str:
-    columns = list(table.columns)
-    names = ", ".join(f'"{column.name}"' for column in columns)
-    if dialect == "sqlite":
-        values = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(columns)))
-        source = "json_each(:rows) WHERE true"  # without a WHERE, SQLite takes ON for a join's
-    else:
-        values = ", ".join(
-            f"CAST(value ->> {number} AS {_postgres_type(column.type)})" for number, column in enumerate(columns)
-        )
-        source = "jsonb_array_elements(CAST(:rows AS jsonb)) AS given(value)"
-    key = ", ".join(f'"{column.name}"' for column in columns if column.primary_key)
-    changes = ", ".join(f'"{column.name}" = excluded."{column.name}"' for column in columns if not column.primary_key)
-    return (
-        f'INSERT INTO "{table.name}" ({names}) SELECT {values} FROM {source} '  # noqa: S608  names of our own
-        f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
-    )
-
-
-def _postgres_type(kind: TypeEngine[Any]) -> str:
-    if isinstance(kind, Boolean):
-        return "boolean"
-    if isinstance(kind, BigInteger):
-        return "bigint"
-    return "integer" if isinstance(kind, Integer) else "text"
-
-
-def _put_plainly(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-    """For databases whose JSON statements we do not know: row by row through SQLAlchemy."""
-    names = [column.name for column in table.columns]
-    key = [column for column in table.columns if column.primary_key]
-    places = [names.index(column.name) for column in key]
-    same = [column == bindparam(f"key_{column.name}") for column in key]
-    keys = [{f"key_{names[place]}": row[place] for place in places} for row in rows]
-    connection.execute(delete(table).where(*same), keys)
-    connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])

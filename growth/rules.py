@@ -1,8 +1,8 @@
 """Every number that growth follows, in one object, so that none is hidden in code.
 
 The defaults are those of the growth specification unless the attribute says otherwise; ``docs/growth.md`` lists
-them with what they do. Replace them with a table ``[rules]`` in the roster, with a file (:func:`load_rules`) or
-by passing another :class:`Rules` to the plugin; ``seasoned rebuild`` then gives the history under the new rules.
+them with what they do. Replace them with a table ``[rules]`` in the roster, with a file (setting ``rules``) or
+from a plugin (hook ``growth_rules``); ``seasoned rebuild`` then gives the history under the new rules.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 
 from ..instrumentation.errors import ConfigError
 from ..instrumentation.runs import COMPLEXITIES
+from .slugs import slug
 from .toml_checks import Place, parse_toml
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 MAX_LEVEL = 10
 DEFAULT_COMPLEXITY = "medium"
 """What a run counts as whose complexity nobody knows (the specification's fallback awards, 25 and 5)."""
+
+
+_PARTS = frozenset(("drift", "attribute_return", "trait_shown"))
+_PERCENTS = frozenset(("tool_percent", "diminishing_step", "diminishing_floor", "fault_percent", "fast_percent"))
+_AT_LEAST_ONE = frozenset(("no_escalation_every", "resilience_after", "fast_least"))
 
 
 class TitleRange(msgspec.Struct, frozen=True):
@@ -46,22 +52,36 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         completed: award of a solved task by complexity (specification: 10, 25, 50, 100).
         failed: award of a failed task by complexity: one learns from failure, just less (2, 5, 10, 15).
-        first_time_solve: for the first success of a skill, to that skill (20).
-        repeat_solve: for solving the same kind of task again (5). Listed, not awarded by this version.
-        helped_another_dept: for work outside the agent's own domains (15). Not awarded by this version.
-        no_escalation_streak: for every ``no_escalation_every`` tasks in a row without escalating (10). Not
-            awarded by this version.
+        first_time_solve: for an agent's first success on a kind of task (20).
+        repeat_solve: for solving the same kind of task again (5), diminishing like the award itself.
+        diminishing_step: by how many percent of the award each earlier success on the same kind of task lowers the
+            next one (ours: 10; the specification names the rule and no number).
+        diminishing_floor: the percent of the award below which it never falls (ours: 40).
+        helped_another_dept: for solving a task outside the agent's own domains (15).
+        no_escalation_streak: for every ``no_escalation_every`` tasks solved without escalating one (10).
         no_escalation_every: see there (10).
-        cache_worthy: for an answer good enough to be kept (5). Not awarded by this version.
-        user_positive: for praise from the user (30). Not awarded by this version.
+        cache_worthy: for an answer good enough to be kept, where the outcome says so (5).
+        user_positive: for praise from the user (30).
+        user_negative: what a complaint takes back, at most what the run earned (ours: 10).
+        fault_percent: of its pieces of work in a failed run, the percent that counts for an agent that the record
+            shows to have caused the failure, where others worked with it (ours: half).
+        escalation_tools: beginnings of the names of tools that hand a task to a person (ours).
         thresholds: XP from which a skill, or an agent on its total, has level 1, 2, … 10.
-        titles: titles by the average level of the skills in the specialization's domain, ascending. The last one
-            reaches to level 10, where the specification leaves a gap.
+        titles: titles by the average level of the skills in the specialization's domain (weighted by use),
+            ascending. The last one reaches to level 10, where the specification leaves a gap.
         roster_title_xp: how much a roster's agent must have earned by successful work before its title and
             specialization follow its work rather than the roster (ours: a starting title lasts for the first
             level's worth of work).
         tool_percent: the part of an agent's work that counts for the tools it used, where a run has both tools
             and a domain or task type (ours: half).
+        drift: how far a trait moves for one task (0.01), of a range from 0 to 1.
+        resilience_after: after how many failures in a row a success shows resilience (3: "more than two").
+        resilience_factor: how many drifts that is worth (3).
+        attribute_return: how far a trait that a task did not exercise goes back toward the middle (ours: 0, off).
+        fast_percent: a success is fast if it took at most this percent of the median of the agent's own last
+            successes on the same kind of task (ours: 75).
+        fast_least: how many of those there must be (ours: 3); the last nine count.
+        trait_shown: above which value a trait speaks in the prompt (0.7).
         strength_level: from which level a skill is a strength before it was ever used (ours: 2).
         strengths_shown: how many strengths the prompt names (3).
         abilities_shown: how many abilities the prompt names, those of the highest skills first (ours: 12).
@@ -71,11 +91,16 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     failed: dict[str, int] = msgspec.field(default_factory=_failed)
     first_time_solve: int = 20
     repeat_solve: int = 5
+    diminishing_step: int = 10
+    diminishing_floor: int = 40
     helped_another_dept: int = 15
     no_escalation_streak: int = 10
     no_escalation_every: int = 10
     cache_worthy: int = 5
     user_positive: int = 30
+    user_negative: int = 10
+    fault_percent: int = 50
+    escalation_tools: tuple[str, ...] = ("transfer_to_human", "escalate", "hand_off_to_human")
     thresholds: tuple[int, ...] = (0, 100, 250, 500, 1000, 2000, 4000, 7000, 11000, 16000)
     titles: tuple[TitleRange, ...] = (
         TitleRange(0, "Junior {domain} Specialist"),
@@ -86,6 +111,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     )
     roster_title_xp: int = 100
     tool_percent: int = 50
+    drift: float = 0.01
+    resilience_after: int = 3
+    resilience_factor: int = 3
+    attribute_return: float = 0.0
+    fast_percent: int = 75
+    fast_least: int = 3
+    trait_shown: float = 0.7
     strength_level: int = 2
     strengths_shown: int = 3
     abilities_shown: int = 12
@@ -94,6 +126,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         """The award of a run, before it is divided among those who contributed."""
         table = self.completed if success else self.failed
         return table.get(complexity or DEFAULT_COMPLEXITY, table[DEFAULT_COMPLEXITY])
+
+    def diminished(self, amount: int, solved: int) -> int:
+        """What is left of ``amount`` XP for a success on a kind of task that was solved ``solved`` times before:
+        rounded up, so that it never vanishes by being divided small."""
+        percent = max(self.diminishing_floor, 100 - self.diminishing_step * solved)
+        return -(-amount * percent // 100)
 
     def level(self, xp: int) -> int:
         """The level that ``xp`` alone reaches, 1 to 10."""
@@ -139,10 +177,14 @@ def rules_from(table: dict[str, Any], place: Place) -> Rules:
             values[key] = _thresholds(here.typed(value, list), here)
         elif key == "titles":
             values[key] = _titles(here.typed(value, list), here)
-        elif key == "tool_percent":
+        elif key == "escalation_tools":
+            values[key] = tuple(filter(None, map(slug, here.lines(value, 64))))
+        elif key in _PARTS:
+            values[key] = here.part(value)
+        elif key in _PERCENTS:
             values[key] = here.whole(value, 0, 100)
         else:
-            values[key] = here.whole(value, 1 if key == "no_escalation_every" else 0)
+            values[key] = here.whole(value, 1 if key in _AT_LEAST_ONE else 0)
     return Rules(**values)
 
 

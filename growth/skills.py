@@ -1,18 +1,17 @@
-"""An agent's experience as plain data: its skills, its profile, and how a run changes them.
+"""An agent's experience as plain data: its skills, its profile, what it did in a run, and what came of it.
 
 Nothing here touches a database or a clock: the state after some runs is a pure function of what they were, in
-their order. The ledger keeps states between runs and rolls them back for a run that arrives late; both rest on
-:func:`apply_run` doing the same whenever it is called.
+their order (:mod:`.applying`), and these are the state and the runs.
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from .credit import split
+from .attributes import starting
+from .facts import Facts
 
 if TYPE_CHECKING:
     from .abilities import AbilityTable
@@ -21,27 +20,6 @@ if TYPE_CHECKING:
 
 LAST_RUNS = 3
 """How many of its newest runs a skill remembers by their id, to say where a line in the prompt comes from."""
-
-GENERAL = "general"
-"""The skill, and the domain, of work about which nothing more is known."""
-
-_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_NOT_WORD = re.compile(r"[\W_]+")
-_SLUG_LIMIT = 64
-
-
-def slug(text: str) -> str:
-    """The identity of a skill or domain: lower case, words joined by underscores; empty where there are none.
-
-    ``getUserDetails``, ``get-user-details`` and ``Get user details`` are the same one. What comes out can be put
-    in a prompt: letters, digits and underscores, at most 64 of them.
-    """
-    return _NOT_WORD.sub("_", _BREAK.sub(" ", text)).strip("_").lower()[:_SLUG_LIMIT].strip("_")
-
-
-def title_of(skill: str) -> str:
-    """How a slug is shown: ``failure_analysis`` is "Failure Analysis"."""
-    return " ".join(word[:1].upper() + word[1:] for word in skill.split("_") if word)
 
 
 class Skill(msgspec.Struct):
@@ -82,6 +60,15 @@ class Skill(msgspec.Struct):
         return self.times_succeeded / self.times_used if self.times_used else 0.0
 
 
+class GroupRecord(msgspec.Struct, array_like=True):
+    """What an agent did of one kind of task: runs, successful ones, and how long the newest of those took, in
+    milliseconds, the oldest first."""
+
+    tried: int = 0
+    succeeded: int = 0
+    durations: list[int] = []
+
+
 class Profile(msgspec.Struct):
     """One agent: its skills, and what follows from them.
 
@@ -95,7 +82,11 @@ class Profile(msgspec.Struct):
         success_streak: how many of the newest of them succeeded in a row.
         events: how many skill events it has.
         updated_ns, last_run_id: end and id of the newest of its runs; 0 and empty before the first.
+        failure_streak: how many of its newest runs failed in a row on its account.
+        calm_streak: tasks solved since it last escalated one.
         skills: by slug.
+        attributes: its traits, each from 0 to 1.
+        groups: what it did of each kind of task, as far as that was loaded.
     """
 
     namespace: str
@@ -110,7 +101,11 @@ class Profile(msgspec.Struct):
     events: int = 0
     updated_ns: int = 0
     last_run_id: str = ""
+    failure_streak: int = 0
+    calm_streak: int = 0
     skills: dict[str, Skill] = {}
+    attributes: dict[str, float] = msgspec.field(default_factory=starting)
+    groups: dict[str, GroupRecord] = {}
 
 
 class Use(msgspec.Struct, frozen=True, array_like=True):
@@ -126,10 +121,12 @@ class Contribution(msgspec.Struct, frozen=True):
     """What one agent did in one judged run: all that its experience is computed from.
 
     Attributes:
-        weight: pieces of work, compared with those of the others in the run; at least 1.
+        weight: its part in the award, compared with those of the others in the run: pieces of work, at least 1;
+            in a failed run that somebody caused a hundred for each, or less for whoever did.
         skills: what it exercised.
         finished_ns: when the run ended, in nanoseconds since the epoch.
-        before: the agent's figures before the run, as :func:`apply_run` returned them; empty for a new one.
+        before: the agent's figures before the run, as :func:`.applying.apply_run` returned them; empty for a new one.
+        facts: what else is known of the run.
     """
 
     run_id: str
@@ -142,6 +139,7 @@ class Contribution(msgspec.Struct, frozen=True):
     complexity: str
     domain: str | None = None
     before: str = ""
+    facts: Facts = msgspec.field(default_factory=Facts)
 
     @property
     def key(self) -> tuple[int, str]:
@@ -164,6 +162,9 @@ class SkillEvent(msgspec.Struct, frozen=True):
     xp: int | None = None
     new_level: int | None = None
     ability: str | None = None
+    attribute: str | None = None
+    value: float | None = None
+    title: str | None = None
 
 
 def new_profile(namespace: str, agent: str, roster: Roster, rules: Rules, abilities: AbilityTable) -> Profile:
@@ -172,6 +173,7 @@ def new_profile(namespace: str, agent: str, roster: Roster, rules: Rules, abilit
     entry = roster.agents.get(agent)
     if entry is not None:
         profile.title, profile.specialization = entry.title, entry.specialization
+        profile.attributes = starting(entry.attributes)
         for name in entry.skills:
             add_roster_skill(profile, name, roster, rules, abilities)
     return profile
@@ -186,143 +188,3 @@ def add_roster_skill(profile: Profile, name: str, roster: Roster, rules: Rules, 
     )
     profile.skills[name] = skill
     return skill
-
-
-# -- a run ---------------------------------------------------------------------------------------------------------
-
-_encode = msgspec.json.encode
-
-
-def apply_run(
-    profile: Profile, work: Contribution, part: int, rules: Rules, abilities: AbilityTable, roster: Roster
-) -> tuple[list[SkillEvent], str]:
-    """Change ``profile`` by one run, of whose award ``part`` (in XP) is the agent's.
-
-    Returns:
-        What happened, in order, and what :func:`roll_back` needs to undo it.
-    """
-    before = _figures(profile, work)
-    events: list[SkillEvent] = []
-    shares = split(part, {use.skill: use.weight for use in work.skills})
-    base_rule = "task_completed" if work.success else "task_failed"
-    for use in work.skills:
-        skill = profile.skills.get(use.skill)
-        if skill is None:
-            skill = profile.skills[use.skill] = Skill(use.skill, use.name, use.domain)
-            events.extend(_unlock(skill, work, abilities))
-        gains = [(base_rule, shares[use.skill])]
-        if work.success and skill.times_succeeded == 0:
-            gains.append(("first_time_solve", rules.first_time_solve))
-        for rule, xp in gains:
-            if xp:
-                events.append(SkillEvent(skill.skill, "xp_gain", work.run_id, rule, work.finished_ns, xp=xp))
-        gained = sum(xp for _, xp in gains)
-        skill.xp += gained
-        profile.total_xp += gained
-        skill.times_used += 1
-        if work.success:
-            skill.success_xp += gained
-            skill.times_succeeded += 1
-        else:
-            skill.times_failed += 1
-        skill.last_used = work.finished_ns
-        skill.last_runs = [work.run_id, *skill.last_runs][:LAST_RUNS]
-        events.extend(_level_up(skill, work, rules, abilities))
-    profile.runs += 1
-    profile.runs_succeeded += work.success
-    profile.success_streak = profile.success_streak + 1 if work.success else 0
-    profile.agent_level = rules.level(profile.total_xp)
-    profile.specialization, profile.title = specialize(profile, rules, roster)
-    profile.updated_ns, profile.last_run_id = work.finished_ns, work.run_id
-    profile.events += len(events)
-    return events, before
-
-
-def _level_up(skill: Skill, work: Contribution, rules: Rules, abilities: AbilityTable) -> list[SkillEvent]:
-    """Bring the level up to the XP, one event for each level that was crossed and each ability on it."""
-    events: list[SkillEvent] = []
-    while skill.level < rules.level(skill.xp):
-        skill.level += 1
-        events.append(
-            SkillEvent(
-                skill.skill, "level_up", work.run_id, "level_thresholds", work.finished_ns, new_level=skill.level
-            )
-        )
-        events.extend(_unlock(skill, work, abilities))
-    return events
-
-
-def _unlock(skill: Skill, work: Contribution, abilities: AbilityTable) -> list[SkillEvent]:
-    """Give the skill the abilities of the level that it has just reached."""
-    texts = abilities.at(skill.skill, skill.level)
-    skill.abilities = [*skill.abilities, *texts]
-    return [
-        SkillEvent(
-            skill.skill,
-            "ability_unlock",
-            work.run_id,
-            "abilities",
-            work.finished_ns,
-            new_level=skill.level,
-            ability=text,
-        )
-        for text in texts
-    ]
-
-
-def specialize(profile: Profile, rules: Rules, roster: Roster) -> tuple[str | None, str]:
-    """The agent's specialization and title.
-
-    The specialization is the domain whose skills have earned most by successful work (of equals the first by
-    name); the title follows the average level of all the agent's skills in it. Until there is such work, and for
-    an agent of the roster until :attr:`Rules.roster_title_xp` of it, both are what the roster says.
-    """
-    earned: dict[str, int] = {}
-    for skill in profile.skills.values():
-        if skill.success_xp:
-            earned[skill.domain] = earned.get(skill.domain, 0) + skill.success_xp
-    entry = roster.agents.get(profile.agent)
-    start = (entry.specialization, entry.title) if entry is not None else (None, "")
-    if not earned or (start[1] and sum(earned.values()) < rules.roster_title_xp):
-        return start
-    domain = min(earned, key=lambda name: (-earned[name], name))
-    levels = [skill.level for skill in profile.skills.values() if skill.domain == domain]
-    return domain, rules.title(sum(levels) / len(levels), title_of(slug(domain)) or domain)
-
-
-# -- undoing one ---------------------------------------------------------------------------------------------------
-
-_PROFILE_FIELDS = (
-    "total_xp", "agent_level", "specialization", "title", "runs", "runs_succeeded", "success_streak", "events",
-    "updated_ns", "last_run_id",
-)  # fmt: skip
-_SKILL_FIELDS = (
-    "level", "xp", "success_xp", "times_used", "times_succeeded", "times_failed", "last_used", "last_runs",
-)  # fmt: skip
-
-
-def _figures(profile: Profile, work: Contribution) -> str:
-    """What a run may change, as it is now: the profile's figures, and those of the skills in the run."""
-    skills: dict[str, Any] = {}
-    for use in work.skills:
-        skill = profile.skills.get(use.skill)
-        skills[use.skill] = (
-            None if skill is None else [*(getattr(skill, field) for field in _SKILL_FIELDS), len(skill.abilities)]
-        )
-    return _encode([[getattr(profile, field) for field in _PROFILE_FIELDS], skills]).decode()
-
-
-def roll_back(profile: Profile, before: str) -> set[str]:
-    """Put ``profile`` back to before a run; runs are undone from the newest. Returns the skills that changed."""
-    figures, skills = msgspec.json.decode(before)
-    for field, value in zip(_PROFILE_FIELDS, figures, strict=False):
-        setattr(profile, field, value)
-    for name, values in skills.items():
-        if values is None:
-            profile.skills.pop(name, None)
-            continue
-        skill = profile.skills[name]
-        for field, value in zip(_SKILL_FIELDS, values, strict=False):
-            setattr(skill, field, value)
-        skill.abilities = skill.abilities[: values[len(_SKILL_FIELDS)]]
-    return set(skills)

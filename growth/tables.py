@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text
 
-from ..instrumentation.schema import NAME, metadata
+from ..instrumentation.schema import EMPTY, NAME, ZERO, metadata
+from .attributes import TRAITS
 
 agent_profiles: Final = Table(
     "agent_profiles",
@@ -30,9 +31,34 @@ agent_profiles: Final = Table(
     Column("events", Integer, nullable=False),
     Column("updated_ns", BigInteger, nullable=False),
     Column("last_run_id", NAME, nullable=False),
+    Column("failure_streak", Integer, nullable=False, server_default=ZERO),
+    Column("calm_streak", Integer, nullable=False, server_default=ZERO),
 )
 """One row for each agent that has contributed to a judged run. ``total_xp`` leaves starting XP out; ``events``
-is how many rows of ``skill_events`` it has; the last two columns are the newest run folded in."""
+is how many rows of ``skill_events`` it has; ``updated_ns`` and ``last_run_id`` are the newest run folded in;
+``failure_streak`` counts failures in a row, ``calm_streak`` tasks solved since it last escalated one."""
+
+agent_attributes: Final = Table(
+    "agent_attributes",
+    metadata,
+    Column("namespace", NAME, primary_key=True),
+    Column("agent", NAME, primary_key=True),
+    *(Column(trait, Double, nullable=False) for trait in TRAITS),
+)
+"""The traits of each such agent, 0 to 1, with at most six decimal places, so that they are the same everywhere."""
+
+agent_groups: Final = Table(
+    "agent_groups",
+    metadata,
+    Column("namespace", NAME, primary_key=True),
+    Column("agent", NAME, primary_key=True),
+    Column("task_group", NAME, primary_key=True),
+    Column("tried", Integer, nullable=False),
+    Column("succeeded", Integer, nullable=False),
+    Column("durations", Text, nullable=False),
+)
+"""What each agent has done of each kind of task: how many runs, how many with success, and how long the newest of
+those took (a JSON array of milliseconds). First and repeated solves and what is fast are told by it."""
 
 agent_skills: Final = Table(
     "agent_skills",
@@ -71,9 +97,16 @@ skill_events: Final = Table(
     Column("run_id", NAME, nullable=False),
     Column("rule", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("attribute", Text, nullable=True),
+    Column("value", Double, nullable=True),
+    Column("title", Text, nullable=True),
     Index("skill_events_by_run", "run_id"),
 )
-"""``xp_gain``, ``level_up`` and ``ability_unlock``, each with the run and the rule that caused it."""
+"""What moved an agent, each with the run and the rule that caused it; ``skill`` is empty where no skill is meant.
+
+``xp_gain`` (``xp``; below zero for what a rule takes back), ``level_up`` and ``agent_level_up`` (``new_level``),
+``ability_unlock`` (``new_level``, ``ability``), ``attribute_change`` (``attribute`` and its new ``value``),
+``specialization`` (``skill`` is the domain, ``title`` the new title)."""
 
 contributions: Final = Table(
     "contributions",
@@ -88,11 +121,13 @@ contributions: Final = Table(
     Column("complexity", Text, nullable=False),
     Column("domain", Text, nullable=True),
     Column("before", Text, nullable=False),
+    Column("facts", Text, nullable=False, server_default=EMPTY),
     Index("contributions_by_agent", "namespace", "agent", "finished_ns"),
 )
 """What each agent did in each run learned from: the facts that its experience is computed from. ``skills`` is a
-JSON array of [skill, weight, name, domain]; ``before`` (JSON) is what the agent's figures were before the run, so
-that a run which arrives late is put in its place without computing everything before it again."""
+JSON array of [skill, weight, name, domain], ``facts`` one of :class:`.facts.Facts`; ``before`` (JSON) is what the
+agent's figures were before the run, so that a run which arrives late is put in its place without computing everything
+before it again."""
 
 achievements: Final = Table(
     "achievements",

@@ -94,6 +94,13 @@ class Place(msgspec.Struct, frozen=True):
             raise self.wrong(f"is {number}, but must be {bounds}")
         return number
 
+    def part(self, value: Any) -> float:
+        """``value``, if it is a number from 0 to 1; kept to six decimal places, as traits are."""
+        number: float = self.typed(value, float)
+        if not 0 <= number <= 1:
+            raise self.wrong(f"is {number}, but must be from 0 to 1")
+        return round(float(number), 6)
+
     def line(self, value: Any, limit: int = 200) -> str:
         """``value``, if it is one line of text of at most ``limit`` characters that is not empty."""
         text: str = self.typed(value, str)

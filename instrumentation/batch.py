@@ -12,6 +12,7 @@ from sqlalchemy import exc
 
 from .bulk import bulk
 from .events import KIND_NUMBER
+from .learning import relearn_above
 from .packing import pack, ref_hash, references
 from .runrows import fold
 from .tail import Problem
@@ -113,6 +114,7 @@ def land(
     if forgotten != memory.forgotten:
         memory.void(forgotten)
     landed = Landed(record=record)
+    inner: set[str] = set()
     claimed: list[tuple[int, Chunk]] = []
     for chunk in sorted(chunks, key=lambda chunk: chunk.segment[:2]):
         writer, number, _ = chunk.segment
@@ -126,14 +128,16 @@ def land(
         return landed
     if careful:
         for journal_pk, chunk in claimed:
-            _one_by_one(connection, statements, memory, landed, journal_pk, chunk)
+            _one_by_one(connection, statements, memory, landed, inner, journal_pk, chunk)
     else:
         refs: dict[str, bytes] = {}
         texts: dict[bytes, str | None] = {}
         for _, chunk in claimed:
             refs.update(chunk.refs)
             texts.update(chunk.texts)
-        _store(statements, memory, landed, claimed, refs, texts)
+        _store(statements, memory, landed, inner, claimed, refs, texts)
+    if inner:  # what happened inside a run is part of the work on it
+        relearn_above(connection, inner)
     for journal_pk, chunk in claimed:
         if not statements.move(journal_pk, chunk.start, chunk.end):
             raise RuntimeError(f"{chunk.segment.path}: its offset moved inside our transaction")
@@ -143,7 +147,13 @@ def land(
 
 
 def _one_by_one(
-    connection: Connection, statements: Bulk, memory: Memory, landed: Landed, journal_pk: int, chunk: Chunk
+    connection: Connection,
+    statements: Bulk,
+    memory: Memory,
+    landed: Landed,
+    inner: set[str],
+    journal_pk: int,
+    chunk: Chunk,
 ) -> None:
     for entry in chunk.entries:
         offset, line = entry
@@ -153,7 +163,7 @@ def _one_by_one(
         texts: dict[bytes, str | None] = {ref_hash(ref): text for ref, text in line.texts.items()}
         savepoint = connection.begin_nested()
         try:
-            _store(statements, memory, landed, [(journal_pk, chunk._replace(entries=[entry]))], refs, texts)
+            _store(statements, memory, landed, inner, [(journal_pk, chunk._replace(entries=[entry]))], refs, texts)
         except Exception as error:
             savepoint.rollback()
             if not about_the_data(error):
@@ -171,11 +181,13 @@ def _store(
     statements: Bulk,
     memory: Memory,
     landed: Landed,
+    inner: set[str],
     claimed: list[tuple[int, Chunk]],
     refs: dict[str, bytes],
     texts: dict[bytes, str | None],
 ) -> None:
-    """Store the events of chunks, with the texts that they bring and refer to, and sum them up in their runs."""
+    """Store the events of chunks, with the texts that they bring and refer to, and sum them up in their runs. The ids
+    of those that happened inside others are added to ``inner``."""
     first_seen: dict[str, int] = {}
     for _, chunk in claimed:
         for _, line in chunk.entries:
@@ -206,6 +218,7 @@ def _store(
     if landed.recorded is not None:
         landed.recorded.extend(recorded)
     landed.runs.update(runs)
+    inner.update(run.run_id for run in runs.values() if run.parent_run_id is not None)
     landed.finished.update(finished)
     landed.numbers.update(numbers)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Integer, bindparam, cast, func, select, update
 
 from . import reading
 from .schema import events, journals, meta, runs
@@ -67,19 +67,22 @@ def unlearned(connection: Connection, namespaces: Collection[str]) -> list[RunRe
     return [reading.find(connection, run_id) for run_id in ids.all()]
 
 
+_CLAIM = (
+    update(runs)
+    .where(
+        runs.c.run_id == bindparam("which"),
+        runs.c.learned.is_(None),
+        runs.c.success == bindparam("verdict"),
+        runs.c.finished_at == bindparam("ended"),
+    )
+    .values(learned=1)
+)
+
+
 def claim(connection: Connection, run: RunRecord) -> bool:
     """Take a run for learning, in the transaction that learns from it; False where it is taken, or has changed
     since it was read (then it comes again)."""
-    done = connection.execute(
-        update(runs)
-        .where(
-            runs.c.run_id == run.run_id,
-            runs.c.learned.is_(None),
-            runs.c.success.is_(run.success),
-            runs.c.finished_at == run.finished_ns,
-        )
-        .values(learned=1)
-    )
+    done = connection.execute(_CLAIM, {"which": run.run_id, "verdict": run.success, "ended": run.finished_ns})
     return done.rowcount == 1
 
 
@@ -93,19 +96,32 @@ def unlearn_all(connection: Connection, namespaces: Collection[str]) -> int:
 
 def relearn_above(connection: Connection, run_ids: Collection[str]) -> None:
     """Put the runs around these back into the queue: the work of a run inside another counts for the outer one."""
-    inside = list(run_ids)
+    inside = list(dict.fromkeys(run_ids))
+    seen = set(inside)  # a journal may say that a run is inside itself
     while inside:
         found = connection.execute(select(runs.c.parent_run_id).where(runs.c.run_id.in_(inside[:500]))).scalars()
-        outer = [run_id for run_id in found if run_id is not None]
-        connection.execute(
-            update(runs).where(runs.c.run_id.in_(outer), runs.c.learned.is_not(None)).values(learned=None)
-        )
-        inside = inside[500:] + outer
+        outer = {run_id for run_id in found if run_id is not None}
+        if outer:
+            connection.execute(
+                update(runs).where(runs.c.run_id.in_(outer), runs.c.learned.is_not(None)).values(learned=None)
+            )
+        inside = [*inside[500:], *sorted(outer - seen)]
+        seen |= outer
 
 
 def set_task_type(connection: Connection, run_id: str, task_type: str) -> None:
     """Keep the task type that a plugin found for a run."""
     connection.execute(update(runs).where(runs.c.run_id == run_id).values(task_type=task_type))
+
+
+def set_task_group(connection: Connection, run_id: str, task_group: str) -> None:
+    """Keep the kind of task that a plugin took a run for."""
+    connection.execute(update(runs).where(runs.c.run_id == run_id).values(task_group=task_group))
+
+
+def forget_groups(connection: Connection, namespaces: Collection[str]) -> None:
+    """Drop the kinds of task of all runs of these namespaces, so that they are asked for again."""
+    connection.execute(update(runs).where(runs.c.namespace.in_(namespaces)).values(task_group=None))
 
 
 def next_seq(connection: Connection, run_id: str, writer: str) -> int:
@@ -119,16 +135,19 @@ def next_seq(connection: Connection, run_id: str, writer: str) -> int:
     return 0 if last is None else int(last) + 1
 
 
+_VERSION = select(meta.c.value).where(meta.c.key == VERSION_KEY)
+_ADVANCE = (
+    update(meta).where(meta.c.key == VERSION_KEY).values(value=cast(cast(meta.c.value, Integer) + 1, meta.c.value.type))
+)
+
+
 def version(connection: Connection) -> int:
     """How often something was learned or unlearned in this database."""
-    value = connection.execute(select(meta.c.value).where(meta.c.key == VERSION_KEY)).scalar()
+    value = connection.execute(_VERSION).scalar()
     return int(value) if value is not None else 0
 
 
 def advance(connection: Connection) -> None:
     """Say that what is known has changed."""
-    now = version(connection)
-    if now == 0 and connection.execute(select(meta.c.key).where(meta.c.key == VERSION_KEY)).scalar() is None:
+    if not connection.execute(_ADVANCE).rowcount:
         connection.execute(meta.insert().values(key=VERSION_KEY, value="1"))
-    else:
-        connection.execute(update(meta).where(meta.c.key == VERSION_KEY).values(value=str(now + 1)))

@@ -64,6 +64,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         judged: whether the rules have been asked about its present end.
         learned: null until it was learned from.
         lost: events that the journal could not take.
+        task_group: the kind of task that the run was taken for when it was first learned from, or None.
     """
 
     run_id: str
@@ -98,6 +99,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     judged: bool = False
     learned: int | None = None
     lost: int = 0
+    task_group: str | None = None
 
     @property
     def duration_s(self) -> float | None:
@@ -138,6 +140,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
             "flags": self.flags,
             "excluded": list(self.excluded),
             "lost": self.lost,
+            "task_group": self.task_group,
         }
 
 
@@ -315,6 +318,7 @@ def _record(row: Row[Any]) -> RunRecord:
         judged=row.judged,
         learned=row.learned,
         lost=row.lost,
+        task_group=row.task_group,
     )
 
 

@@ -62,6 +62,19 @@ class Section(msgspec.Struct, frozen=True):
     priority: int = 100
 
 
+class Reason(msgspec.Struct, frozen=True):
+    """Why a line stands in the block.
+
+    Attributes:
+        why: in words, with the exact figures.
+        events: what it goes back to, the newest last: each at least with ``event``, ``rule``, ``run_id`` and ``at``
+            (nanoseconds since the epoch). Empty where no run is behind it.
+    """
+
+    why: str
+    events: tuple[dict[str, Any], ...] = ()
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """What an evaluator or a rule says about a run.
 

@@ -63,6 +63,7 @@ class RunRow(msgspec.Struct, array_like=True):
     judged: bool | int
     learned: int | None
     lost: int
+    task_group: str | None = None
 
 
 def fold(row: RunRow, line: Line, pks: Mapping[str, int]) -> bool:
@@ -74,6 +75,8 @@ def fold(row: RunRow, line: Line, pks: Mapping[str, int]) -> bool:
     payload = line.payload
     if line.turn > row.turns:
         row.turns = line.turn
+    if row.learned is not None and kind != "outcome":  # it was learned from without this event
+        row.learned = None
     if kind == "message":
         row.messages += 1
         _met(row, line.agent)

@@ -121,6 +121,7 @@ runs: Final = Table(
     Column("judged", Boolean, nullable=False, server_default=FALSE),
     Column("learned", BigInteger),
     Column("lost", Integer, nullable=False, server_default=ZERO),
+    Column("task_group", Text),
     Index("runs_namespace_finished", "namespace", "finished_at"),
     Index("runs_parent", "parent_run_id"),
     sqlite_autoincrement=True,
@@ -131,7 +132,8 @@ Times are nanoseconds since the epoch. ``finished_at`` is null while ``status`` 
 the last start or resumption. ``errors`` counts error events, failed tool results and failed model calls.
 ``cost_given`` says that an outcome named the cost. A run whose start has not arrived yet has no ``session_id``.
 ``judged``: the judge has seen its present end. ``learned`` belongs to the learner; the ingester sets it to null
-when the verdict changes. ``lost`` counts events that the journal could not take.
+when the verdict changes or more events arrive. ``lost`` counts events that the journal could not take.
+``task_group`` is the kind of task that the learner took the run for when it first did.
 """
 
 events: Final = Table(

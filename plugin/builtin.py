@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..adapters.classic import ClassicAdapter
 from ..growth.plugin import GrowthPlugin
 from ..growth.roster import load_roster
+from ..growth.rules import load_rules
 from ..instrumentation.outcome_rules import rules_from
 from ..skills_lib.plugin import TaskTypes
 from .hookspecs import hookimpl
@@ -62,6 +63,7 @@ def plugins(config: Config, hooks: Hooks) -> Iterator[tuple[str, object]]:
     yield "outcome-rules", OutcomeRules(rules_from(config.outcome), hooks)
     yield "task-types", TaskTypes()
     roster = load_roster(config.roster) if config.roster else None
+    rules = load_rules(config.rules) if config.rules else None
 
     def exercised(run: RunRecord, agent: str, events: Sequence[Event]) -> Sequence[SkillUse]:
         return hooks.hook.exercised_skills(run=run, agent=agent, events=events) or ()
@@ -71,6 +73,8 @@ def plugins(config: Config, hooks: Hooks) -> Iterator[tuple[str, object]]:
         GrowthPlugin(
             config.namespace,
             roster=roster,
+            rules=rules,
+            rules_of_plugins=lambda: hooks.hook.growth_rules(),
             abilities=partial(hooks.collect, "register_abilities"),
             achievements=partial(hooks.collect, "register_achievements"),
             exercised=exercised,

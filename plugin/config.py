@@ -49,6 +49,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         token_budget: the longest block that an agent is given, in tokens (estimated as characters / 4).
         idle_minutes: after how many minutes of rest a follow-up is a new run.
         roster: path of the agents' roster (TOML).
+        rules: path of the numbers that growth follows (TOML), see ``docs/growth.md``.
         prices: path of a price table (TOML) that overrides the shipped prices of models.
         redact: further secrets: names and the regular expressions that find them.
         block: names of plugins that must not be loaded.
@@ -69,6 +70,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     token_budget: int = 400
     idle_minutes: float = 30.0
     roster: str | None = None
+    rules: str | None = None
     prices: str | None = None
     redact: dict[str, str] = {}
     block: list[str] = []
@@ -90,7 +92,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 KEYS = tuple(name for name in Config.__struct_fields__ if name != "file")
-_PATHS = ("home", "roster", "prices")
+_PATHS = ("home", "roster", "rules", "prices")
 
 
 def find_file(start: Path | None = None) -> Path | None:

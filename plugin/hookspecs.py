@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..instrumentation.events import Event
     from ..instrumentation.reading import RunRecord
-    from ..instrumentation.records import Ability, Achievement, OutcomeRule, Section, Sink, SkillUse, Verdict
+    from ..instrumentation.records import Ability, Achievement, OutcomeRule, Reason, Section, Sink, SkillUse, Verdict
     from ..instrumentation.runs import Run
     from ..instrumentation.tap import Adapter
     from .config import Config
@@ -66,6 +66,12 @@ def register_abilities() -> Sequence[Ability]:  # type: ignore[empty-body]
 @hookspec
 def register_achievements() -> Sequence[Achievement]:  # type: ignore[empty-body]
     """Achievements, each with the test that says whether an agent has earned it."""
+
+
+@hookspec(firstresult=True)
+def growth_rules() -> Mapping[str, Any] | None:
+    """The numbers of growth that differ from the defaults, by the keys of the roster's table ``[rules]``. The first
+    answer counts; a roster's table or the setting ``rules`` goes before it."""
 
 
 @hookspec
@@ -125,6 +131,12 @@ def classify_task(run: RunRecord) -> str | None:
 
 
 @hookspec(firstresult=True)
+def task_group(run: RunRecord) -> str | None:
+    """The kind of task that a run is: an equal name means the same kind, of which the tenth success earns less than
+    the first. Asked once for each run, when it is first learned from, and kept with it. The first answer counts."""
+
+
+@hookspec(firstresult=True)
 def exercised_skills(run: RunRecord, agent: str, events: Sequence[Event]) -> Sequence[SkillUse] | None:
     """Which skills ``agent`` exercised in a run, with their weights. The first answer counts."""
 
@@ -145,6 +157,12 @@ def unlearn(run_ids: Sequence[str] | None, connection: Connection) -> None:
 def store_changed(connection: Connection) -> None:
     """Something was learned, here or by another process (and once at the start): load what ``prompt_sections``
     needs into memory."""
+
+
+@hookspec
+def prompt_reasons(namespace: str, agent: str, connection: Connection) -> Mapping[str, Reason]:  # type: ignore[empty-body]
+    """Why lines are in the sections that ``prompt_sections`` would give: a reason for each line, by its text. Asked by
+    ``seasoned prompt``, in the background, after ``store_changed``."""
 
 
 def every_hook() -> Iterable[tuple[str, Callable[..., Any]]]:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from .manager import Hooks
 
 
+GROUP_LIMIT = 200
+"""Characters of a kind of task's name that are kept."""
+
+
 class Lessons:
     """Asks the plugins for verdicts, and lets them learn.
 
@@ -113,6 +117,12 @@ class Lessons:
             if task_type:
                 run = msgspec.structs.replace(run, task_type=str(task_type))
                 learning.set_task_type(connection, run.run_id, str(task_type))
+        if run.task_group is None:
+            group = self._hooks.hook.task_group(run=run)
+            group = group.replace("\x00", "")[:GROUP_LIMIT] if isinstance(group, str) else ""
+            if group:
+                run = msgspec.structs.replace(run, task_group=group)
+                learning.set_task_group(connection, run.run_id, group)
         for place, function in self._hooks.each("learn"):
             self.apart(place, connection, function, run=run, connection=connection)
         learning.advance(connection)

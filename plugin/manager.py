@@ -116,10 +116,10 @@ class Hooks(pluggy.PluginManager):
             out.extend(answer)
         return out
 
-    def merge(self, hook: str) -> dict[Any, Any]:
+    def merge(self, hook: str, **arguments: Any) -> dict[Any, Any]:
         """Call ``hook`` and merge the mappings that its implementations return, later registered ones winning."""
         out: dict[Any, Any] = {}
-        for answer in reversed(getattr(self.hook, hook)()):
+        for answer in reversed(getattr(self.hook, hook)(**arguments)):
             out.update(answer)
         return out
 

@@ -272,8 +272,9 @@ class Service:
 
     # -- commands --------------------------------------------------------------------------------------------
 
-    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Make everything that was learned again from the recorded runs; returns how many runs that were."""
+    def rebuild(self, progress: Callable[[int, int], None] | None = None, *, regroup: bool = False) -> int:
+        """Make everything that was learned again from the recorded runs; returns how many runs that were. The kinds
+        of task that runs were taken for are kept, unless ``regroup`` has them asked for again."""
         from ..instrumentation import learning
 
         self.flush()
@@ -282,6 +283,8 @@ class Service:
             with store.writing() as connection:
                 for place, function in self._hooks.each("unlearn"):
                     self.lessons.apart(place, connection, function, run_ids=None, connection=connection)
+                if regroup:
+                    learning.forget_groups(connection, self.lessons.namespaces)
                 total = learning.unlearn_all(connection, self.lessons.namespaces)
                 learning.advance(connection)
             done = 0

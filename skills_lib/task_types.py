@@ -108,16 +108,20 @@ _UNWANTED = re.compile(
 
 def classify(task: str) -> str | None:
     """The type of ``task``, or None where its words do not tell."""
+    found = ranked(task)
+    return found[0] if found else None
+
+
+def ranked(task: str) -> list[str]:
+    """Every type that ``task`` says enough of, the likeliest first."""
     text = _UNWANTED.sub(" ", task[:READ])
-    best: tuple[int, int, int, str] | None = None
+    candidates: list[tuple[int, int, int, str]] = []
     for rank, (name, strong, weak) in enumerate(_patterns()):
         places = [found.start() for pattern in strong if (found := pattern.search(text))]
         score = STRONG * len(places) + WEAK * sum(1 for pattern in weak if pattern.search(text))
         if score >= ENOUGH:
-            candidate = (-score, min(places, default=len(text)), rank, name)
-            if best is None or candidate < best:
-                best = candidate
-    return best[3] if best is not None else None
+            candidates.append((-score, min(places, default=len(text)), rank, name))
+    return [name for *_, name in sorted(candidates)]
 
 
 @lru_cache(maxsize=1)

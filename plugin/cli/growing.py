@@ -1,7 +1,9 @@
-"""Commands that show what agents have earned: ``growth`` and ``prompt``."""
+"""Commands that show what agents have earned: ``growth``, ``agents`` and ``prompt``."""
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,52 +13,126 @@ from . import options, output
 from .looking import without_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.text import Text
     from sqlalchemy import Connection
 
     from ...growth.plugin import GrowthPlugin
+    from ...instrumentation.records import Reason
     from ..config import Config
     from ..runtime import Workspace
 
-BAR = 20
-"""Width of the bar that shows the way to the next level, in characters; full at level 10."""
+
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the report to a page that stands alone.")
+]
 
 
 def growth(
     agent: Annotated[
         str | None, typer.Argument(metavar="[AGENT]", help="The agent's name. Default: all agents.")
     ] = None,
+    html: Html = None,
     namespace: options.Namespace = None,
     no_flush: options.NoFlush = False,
     json: options.Json = False,
     home: options.Home = None,
     db: options.Db = None,
 ) -> None:
-    """Show the skills, levels and abilities that agents have earned.
+    """Show what agents have earned: levels, skills, abilities, traits, titles, and the events behind them.
 
     JSON for one agent: {agent, title, agent_level, total_xp, specialization, skills: [{name, domain, level, xp,
-    xp_to_next, times_used, times_succeeded, success_rate, abilities}], attributes}. Without AGENT, a list of these.
+    xp_to_next, times_used, times_succeeded, success_rate, abilities}], attributes, history: {specializations, curve,
+    events}}. Without AGENT, a list of these without history.
     """
     config = options.configured(home, db, namespace=namespace)
     if not options.recorded(config):
         raise NotFound(options.nothing_yet(config))
     with options.workspace(config, update=not no_flush) as opened, opened.store.reading() as connection:
+        from ...growth import history
+        from .growth_view import EVENTS_READ
+
         plugin = _plugin(opened)
         name = namespace or _namespace(plugin, connection)
         found = plugin.profile_json(connection, agent, name)
+        profiles = found if isinstance(found, list) else [found]
+        last = history.last_runs(connection, name)
+        past: dict[str, Any] = {}
+        if agent is not None:
+            past = history.history(connection, name, agent, **({} if json else {"events": EVENTS_READ}))
         missing = without_outcome(connection, name)
+        if html is not None:
+            from ..growth_page import write_page
+
+            write_page(html, connection, plugin, name, profiles, single=agent is not None)
     _say_whose(name, config)
     if json:
-        output.print_json(found)
-        return
+        output.print_json({**found, "history": past} if isinstance(found, dict) else found)
+    elif html is not None:
+        output.show(output.plain(f"Written: {html}"))
+    else:
+        from . import growth_view as view
+
+        if isinstance(found, dict):
+            start = history.beginning(plugin.roster, found["agent"])
+            view.one(found, past, plugin.rules.thresholds, start=start, last=last.get(found["agent"]))
+        else:
+            view.several(found, plugin.rules.thresholds)
+    if not profiles and not json:
+        output.hint(_nobody(name, missing))
+
+
+def agents(
+    namespace: options.Namespace = None,
+    no_flush: options.NoFlush = False,
+    json: options.Json = False,
+    home: options.Home = None,
+    db: options.Db = None,
+) -> None:
+    """List all agents with their titles, levels and success, the most experienced first; the roster's among them.
+
+    JSON: [{agent, title, agent_level, total_xp, specialization, runs, runs_succeeded, success_rate, last_run_id,
+    last_run_at}].
+    """
+    config = options.configured(home, db, namespace=namespace)
+    if not options.recorded(config):
+        raise NotFound(options.nothing_yet(config))
+    with options.workspace(config, update=not no_flush) as opened, opened.store.reading() as connection:
+        from ...growth import history
+
+        plugin = _plugin(opened)
+        name = namespace or _namespace(plugin, connection)
+        found = plugin.profile_json(connection, None, name)
+        last = history.last_runs(connection, name)
+        missing = without_outcome(connection, name)
+    _say_whose(name, config)
     profiles = found if isinstance(found, list) else [found]
-    for profile in profiles:
-        _show_profile(profile, plugin.rules.thresholds)
-    if not profiles:
-        mend = f"{missing} runs have no outcome: seasoned outcome RUN --success" if missing else "no run has ended"
-        output.hint(f"No agent of {name!r} has learned anything yet; {mend}")
+    profiles = sorted(profiles, key=lambda profile: (-profile["total_xp"], profile["agent"]))
+    listed = [_listed(profile, last.get(profile["agent"])) for profile in profiles]
+    if json:
+        output.print_json(listed)
+    elif listed:
+        from . import growth_view as view
+
+        view.agents(listed)
+    else:
+        output.hint(_nobody(name, missing))
+
+
+def _listed(profile: dict[str, Any], last: tuple[str, int] | None) -> dict[str, Any]:
+    """An agent as ``seasoned agents --json`` gives it."""
+    keys = ("agent", "title", "agent_level", "total_xp", "specialization", "runs", "runs_succeeded")
+    runs = profile["runs"]
+    at = None if last is None else datetime.fromtimestamp(last[1] / 1e9, timezone.utc)
+    return {
+        **{key: profile[key] for key in keys},
+        "success_rate": round(profile["runs_succeeded"] / runs, 4) if runs else None,
+        "last_run_id": None if last is None else last[0],
+        "last_run_at": None if at is None else at.isoformat(timespec="milliseconds"),
+    }
+
+
+def _nobody(name: str, missing: int) -> str:
+    mend = f"{missing} runs have no outcome: seasoned outcome RUN --success" if missing else "no run has ended"
+    return f"No agent of {name!r} has learned anything yet; {mend}"
 
 
 def _plugin(opened: Workspace) -> GrowthPlugin:
@@ -87,47 +163,6 @@ def _say_whose(name: str, config: Config) -> None:
         output.hint(f"This is of {name!r}, the only namespace with experience here; --namespace names another.")
 
 
-def _show_profile(profile: dict[str, Any], thresholds: Sequence[int]) -> None:
-    head = output.plain(profile["agent"], "bold")
-    facts = [profile.get("title"), f"level {profile['agent_level']}", f"{profile['total_xp']} XP"]
-    if profile.get("specialization"):
-        facts.append(f"specialized in {profile['specialization']}")
-    head.append_text(output.plain("  " + " · ".join(str(fact) for fact in facts if fact)))
-    output.show(head)
-    rows = output.table("  skill", ">level", "", ">XP", ">to next", ">used", ">succeeded")
-    for skill in profile["skills"]:
-        rate = skill.get("success_rate")
-        rows.add_row(
-            output.plain("  " + output.one_line(skill["name"], 40)),
-            str(skill["level"]),
-            _bar(skill, thresholds),
-            str(skill["xp"]),
-            str(skill["xp_to_next"] or "-"),
-            str(skill["times_used"]),
-            f"{rate:.0%}" if rate is not None and skill["times_used"] else "-",
-        )
-    if profile["skills"]:
-        output.show(rows)
-    for skill in profile["skills"]:
-        for ability in skill.get("abilities") or ():
-            text = ability.get("text", "") if isinstance(ability, dict) else str(ability)
-            output.show(
-                output.plain(f"    {output.one_line(skill['name'], 40)}: {output.one_line(text, 200)}", "green")
-            )
-    output.show("")
-
-
-def _bar(skill: dict[str, Any], thresholds: Sequence[int]) -> Text:
-    """How far the skill is on its way to the next level."""
-    from rich.text import Text
-
-    level, xp, missing = skill["level"], skill["xp"], skill["xp_to_next"]
-    floor = thresholds[level - 1]
-    part = (xp - floor) / (xp + missing - floor) if missing else 1.0
-    filled = round(BAR * max(0.0, min(1.0, part)))
-    return Text("█" * filled, style="green").append("░" * (BAR - filled), style="dim")
-
-
 def prompt(
     agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")],
     task: Annotated[str, typer.Option("--task", metavar="TEXT", help="The task that it would be given.")],
@@ -138,9 +173,10 @@ def prompt(
     home: options.Home = None,
     db: options.Db = None,
 ) -> None:
-    """Show the block that an agent would be given in a new run, and why each part is in it. Records nothing.
+    """Show the block that an agent would be given in a new run, and why each line is in it. Records nothing.
 
-    JSON: {"text": what the model reads, "tokens": n, "sections": [{"name", "text", "why"}]}.
+    JSON: {"text": what the model reads, "tokens": n, "sections": [{"name", "text", "why", "lines": [{"text", "why",
+    "events": [{"id", "event", "rule", "run_id", "at"}]}]}]}. A line's reason is there where its plugin gives one.
     """
     config = options.configured(home, db, namespace=namespace)
     if not options.recorded(config):
@@ -151,13 +187,42 @@ def prompt(
         own = config.namespace if plugin is None else _namespace(plugin, connection)
         used = namespace or own
         block = opened.preview(agent, task, domain, used)
+        reasons: dict[str, Reason] = opened.hooks.merge(
+            "prompt_reasons", namespace=used, agent=agent, connection=connection
+        )
     _say_whose(used, config)
     if json:
-        output.print_json(block.public())
+        public = block.public()
+        for section in public["sections"]:
+            section["lines"] = [
+                {"text": line, "why": reasons[line].why, "events": list(reasons[line].events)}
+                for line in section["text"].split("\n")
+                if line in reasons
+            ]
+        output.print_json(public)
         return
     if not block.text:
         output.hint(f"{agent!r} of {used!r} has earned nothing yet that would help here, so nothing is injected.")
         return
     output.show_each([output.plain(block.text), ""])
-    output.show_each(output.plain(f"{part.name}: {part.why or 'no reason given'}", "dim") for part in block.sections)
+    for section in block.sections:
+        lines = [line for line in section.text.split("\n") if line in reasons]
+        if not lines:
+            output.show(output.plain(f"{section.name}: {section.why or 'no reason given'}", "dim"))
+        for line in lines:
+            output.show(output.plain(line))
+            output.show(output.plain(f"    because {reasons[line].why}", "dim"))
+            output.show_each(output.plain(f"    {_event(event)}", "dim") for event in reasons[line].events)
     output.show(f"{block.tokens} tokens")
+
+
+def _event(event: dict[str, Any]) -> str:
+    """An event behind a line, in one line: number, what and by which rule, when, and in which run."""
+    from datetime import datetime
+
+    when = datetime.fromtimestamp(event["at"] / 1e9).astimezone().strftime("%Y-%m-%d %H:%M")
+    what = event["event"].replace("_", " ")
+    for key, words in (("xp", "{:+d} XP"), ("new_level", "to level {}"), ("value", "to {:g}")):
+        if event.get(key) is not None:
+            what += " " + words.format(event[key])
+    return f"#{event['id']} {what} ({event['rule']}), {when}, run {event['run_id']}"

@@ -148,6 +148,9 @@ def _until_signal() -> Iterator[threading.Event]:
 
 def rebuild(
     namespace: options.Learned = None,
+    regroup: Annotated[
+        bool, typer.Option("--regroup", help="Also find anew which tasks are of the same kind.")
+    ] = False,
     yes: options.Yes = False,
     json: options.Json = False,
     home: options.Home = None,
@@ -165,7 +168,7 @@ def rebuild(
         if not json and not yes and options.interactive():
             options.confirmed("Drop everything that was learned and learn it again from the recorded runs?", yes=False)
         with output.progress("Learning again") as update:
-            learned = opened.service.rebuild(update)
+            learned = opened.service.rebuild(update, regroup=regroup)
     if json:
         output.print_json({"ingested": before.ingested, "learned": learned})
     else:

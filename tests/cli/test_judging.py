@@ -1,4 +1,4 @@
-"""``seasoned outcome``: outcomes that are given afterwards."""
+"""``seasoned outcome`` and ``seasoned feedback``: what is said of runs afterwards."""
 
 from __future__ import annotations
 
@@ -117,3 +117,120 @@ def test_a_run_that_is_not_there(cli, record):
     answer = cli("outcome", "r0nowhere", "--success")
     assert answer.code == 1
     assert "r0nowhere" in answer.line
+
+
+# -- feedback ------------------------------------------------------------------------------------------------------
+
+
+def xp(cli, agent="desk") -> int:
+    return cli("growth", agent, "--json").json["total_xp"]
+
+
+def test_praise_and_complaint_move_xp_and_the_last_word_of_each_source_counts(cli, record):
+    run = record(success=True)
+    before = xp(cli)
+    answer = cli("feedback", run, "--positive", "--json")
+    assert answer.code == 0
+    assert answer.json == {"runs": [run], "positive": True, "agent": None, "learned": 1, "unjudged": []}
+    assert xp(cli) == before + 30
+    assert cli("feedback", "last", "--positive").out == "Praise for 1 run; learned again from 1.\n"
+    assert xp(cli) == before + 30  # twice by the same one is once
+    assert cli("feedback", run, "--negative").out == "A complaint for 1 run; learned again from 1.\n"
+    assert xp(cli) == before - 10  # that was its last word
+    cli("feedback", run, "--positive", "--source", "ann")
+    assert xp(cli) == before  # one for and one against
+    cli("feedback", run, "--positive", "--source", "bob")
+    assert xp(cli) == before + 30
+    live = cli("growth", "--json").json
+    assert cli("rebuild", "--json").json["learned"] == 1
+    assert cli("growth", "--json").json == live
+
+
+def test_a_complaint_takes_at_most_what_the_run_gave(cli, record):
+    run = record(success=False)
+    before = xp(cli)
+    assert 0 < before < 10
+    cli("feedback", run, "--negative")
+    assert xp(cli) == 0
+
+
+def test_about_one_agent_it_is_that_agents_alone(cli, record):
+    run = record(success=True)
+    before = xp(cli)
+    answer = cli("feedback", run, "--positive", "--agent", "desk", "--text", "Kind words", "--json")
+    assert (answer.code, answer.json["agent"]) == (0, "desk")
+    cli("feedback", run, "--positive")
+    assert xp(cli) == before + 60
+    event = cli("show", run, "--json").json["events"][-2]
+    assert (event["kind"], event["agent"], event["content"], event["positive"], event["source"]) == (
+        "feedback", "desk", "Kind words", True, "user",
+    )  # fmt: skip
+
+
+def test_feedback_on_a_run_without_an_outcome_waits_for_it(cli, record):
+    first, second = record(), record()
+    answer = cli("feedback", first, "--positive")
+    assert answer.code == 0
+    assert answer.line == f"1 of them will count once it has an outcome: seasoned outcome {first} --success"
+    assert cli("feedback", first, second, "--positive", "--json").json["unjudged"] == [first, second]
+    assert cli("growth", "--json").json == []
+    cli("outcome", second, "--success", "--complexity", "low")
+    assert xp(cli) == 10 + 20 + 30
+
+
+def test_feedback_is_about_an_agent_of_a_nested_run_too(cli, home):
+    from seasoned.instrumentation.guard import Guard
+    from seasoned.instrumentation.journal import Writer
+    from seasoned.instrumentation.recorder import Recorder
+    from seasoned.instrumentation.redaction import Redactor
+
+    recorder = Recorder(Writer(home), Redactor(), Guard(), namespace="shop")
+    outer = recorder.begin("The whole of it", agents=["boss"])
+    inner = recorder.begin("A part of it", agents=["helper"], parent=outer)
+    for run, agent in ((inner, "helper"), (outer, "boss")):
+        run.turn = 1
+        recorder.message(run, agent, ["x"], "assistant", "Done.")
+        recorder.finish(run, "done")
+    outer.outcome(True)
+    recorder.writer.close()
+    assert cli("feedback", outer.run_id, "--positive", "--agent", "helper").code == 0
+    assert xp(cli, "helper") == xp(cli, "boss") + 30
+
+
+def test_feedback_on_runs_of_another_namespace_is_learned_there(cli, record):
+    run = record(namespace="other", success=True)
+    cli("flush", "--namespace", "other")
+    answer = cli("feedback", run, "--positive")
+    assert answer.code == 0
+    assert "'other'" in answer.line
+    assert cli("flush", "--namespace", "other", "--json").json["learned"] == 1
+
+
+def test_feedback_on_a_run_that_is_not_there(cli, record):
+    run = record(success=True)
+    before = xp(cli)
+    for refs in (["r0nowhere"], [run, "r0nowhere"]):
+        answer = cli("feedback", *refs, "--positive")
+        assert (answer.code, answer.out) == (1, "")
+        assert "r0nowhere" in answer.line
+    assert xp(cli) == before
+
+
+def test_feedback_about_an_agent_that_took_no_part(cli, record):
+    run, other = record(success=True), record(success=True, agents=("customer", "till"))
+    answer = cli("feedback", other, run, "--positive", "--agent", "till")
+    assert (answer.code, answer.out) == (2, "")
+    words = " ".join(answer.err.replace("│", " ").split())
+    assert f"'till' took no part in run {run}; customer, desk did" in words
+    assert "feedback" not in {event["kind"] for event in cli("show", other, "--json").json["events"]}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("last",), ("last", "--positive", "--negative"), ("--positive",), ("last", "--positive", "--quality")]
+)
+def test_wrong_usage_of_feedback_changes_nothing(cli, record, arguments):
+    record(success=True)
+    before = xp(cli)
+    answer = cli("feedback", *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert xp(cli) == before

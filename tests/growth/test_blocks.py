@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seasoned.growth.abilities import AbilityTable, abilities_of
+from seasoned.growth.attributes import MODIFIERS
 from seasoned.growth.blocks import sections
 from seasoned.growth.roster import EXAMPLE, Roster, load_roster
 from seasoned.growth.rules import Rules
@@ -63,6 +64,23 @@ def test_starting_levels_speak_before_the_first_run():
         "- Import/Path Debugging: Level 2",
     ]
     assert "started by the roster at level 3 with 240 XP, not used yet" in strengths.why
+
+
+def test_strong_traits_speak_in_the_specifications_words_and_a_fixed_order():
+    tess = profile()
+    tess.attributes.update(dict.fromkeys(MODIFIERS, 0.7))
+    assert sections(tess, RULES, TABLE) == ()
+    tess.attributes.update(caution=0.700001, thoroughness=0.71)
+    (section,) = sections(tess, RULES, TABLE)
+    assert section.text == (
+        "YOUR PERSONALITY (developed through experience):\n"
+        "- You are meticulous. Double-check your work before responding.\n"
+        "- You err on the side of safety. Flag risks before acting."
+    )
+    assert section.why == "thoroughness is 0.71, above 0.7; caution is 0.700001, above 0.7"
+    tess.attributes.update(dict.fromkeys(MODIFIERS, 1.0))
+    assert sections(tess, RULES, TABLE)[0].text.split("\n- ")[1:] == list(MODIFIERS.values())
+    assert sections(tess, Rules(trait_shown=1), TABLE) == ()
 
 
 def test_the_three_highest_by_level_then_xp_then_name():

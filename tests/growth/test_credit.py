@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seasoned.growth.credit import split, tools_used, work_by_agent
+from seasoned.growth.credit import blamed, split, tools_used, work_by_agent
 from seasoned.instrumentation.events import Event
 
 WEIGHTS = st.dictionaries(
@@ -193,6 +193,17 @@ def test_results_go_to_the_nearest_unanswered_call_although_ids_repeat():
         answers("get", "id"),
     )
     assert tools_used(run) == {"second": {"get": 1}, "first": {"get": 1}}
+
+
+def test_whoever_caused_a_failure_has_half_of_its_pieces_counted_where_others_worked():
+    pieces = {"coder": 3, "critic": 1, "tester": 2}
+    assert blamed(pieces, {"coder"}, 50) == {"coder": 150, "critic": 100, "tester": 200}
+    assert blamed(pieces, {"coder", "critic"}, 25) == {"coder": 75, "critic": 25, "tester": 200}
+    assert blamed(pieces, set(), 50) == pieces
+    assert blamed(pieces, pieces, 50) == pieces  # everybody: nothing to tell apart
+    assert blamed(pieces, {"somebody else"}, 50) == {"coder": 300, "critic": 100, "tester": 200}
+    assert split(15, blamed({"a": 1, "b": 1}, {"a"}, 0)) == {"a": 0, "b": 15}
+    assert blamed({}, {"coder"}, 50) == {}
 
 
 MATHCHAT = Path(__file__).resolve().parents[3] / "shared" / "data" / "runs_ag2_mathchat.jsonl.gz"

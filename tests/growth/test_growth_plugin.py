@@ -116,9 +116,9 @@ def test_skills_emerge_from_domain_and_tools_of_a_recorded_run(start):
     app.learn(app.chat(tools=("get_user_details", "book"), failing=("pay",), success=True))
     profile = app.profile()
     assert {skill["slug"]: skill["xp"] for skill in profile["skills"]} == {
-        "airline": 13 + 20, "book": 6 + 20, "get_user_details": 6 + 20,
+        "airline": 13, "book": 6, "get_user_details": 6,
     }  # fmt: skip
-    assert profile["total_xp"] == 25 + 3 * 20
+    assert profile["total_xp"] == 25  # nobody named the kind of task here, so none is the first of its kind
     assert profile["specialization"] == "airline"
     with pytest.raises(NotFound):
         app.profile("executor")
@@ -133,7 +133,11 @@ def test_the_published_shape(start):
     assert list(profile)[:8] == [
         "agent", "title", "agent_level", "total_xp", "specialization", "skills", "attributes", "achievements",
     ]  # fmt: skip
-    assert profile["attributes"] == {}
+    assert list(profile["attributes"].items()) == [
+        ("thoroughness", 0.5), ("speed", 0.5), ("independence", 0.51), ("collaboration", 0.5), ("creativity", 0.5),
+        ("resilience", 0.5), ("caution", 0.5), ("curiosity", 0.5),
+    ]  # fmt: skip
+    assert (profile["success_streak"], profile["failure_streak"], profile["calm_streak"]) == (1, 0, 1)
     assert profile["achievements"][0]["slug"] == "first_blood"
     assert list(profile["skills"][0])[:10] == [
         "name", "slug", "domain", "level", "xp", "xp_to_next", "times_used", "times_succeeded", "success_rate",
@@ -189,7 +193,7 @@ def test_an_unknown_outcome_teaches_nothing_and_a_changed_one_is_followed(start)
     assert app.profile()["total_xp"] == 5
     app.judge(run, success=True)
     app.learn(run, run)
-    assert app.profile()["total_xp"] == 25 + 2 * 20
+    assert app.profile()["total_xp"] == 25
     assert app.profile()["runs"] == 1
 
 
@@ -198,7 +202,19 @@ def test_in_a_group_each_gets_its_part_and_whoever_judged_none(start):
     app.learn(app.chat(agents=("coder", "critic", "judge"), tools=(), domain="code", success=True, excluded=["judge"]))
     with app.store.reading() as connection:
         xp = {profile["agent"]: profile["total_xp"] for profile in app.plugin.profile_json(connection)}
-    assert xp == {"coder": 13 + 20, "critic": 12 + 20}
+    assert xp == {"coder": 13, "critic": 12}
+
+
+def test_in_a_failed_group_whoever_broke_it_gets_less(start):
+    app = start()
+    run = app.chat(agents=("coder", "critic"), tools=(), domain="code")
+    app.recorder.record(run, "error", "coder", {"error_type": "ValueError", "error": "no"})
+    app.judge(run, success=False)
+    app.learn(run)
+    assert app.profile("coder")["total_xp"] == 2  # 5 XP, 50 to 100
+    assert app.profile("critic")["total_xp"] == 3
+    assert (app.profile("coder")["attributes"]["caution"], app.profile("coder")["failure_streak"]) == (0.51, 1)
+    assert (app.profile("critic")["attributes"]["caution"], app.profile("critic")["failure_streak"]) == (0.5, 0)
 
 
 def test_work_in_nested_chats_counts_for_the_run(start):
@@ -220,7 +236,7 @@ def test_forgetting_a_run_takes_its_award_back(start):
     app.learn(*runs)
     with app.store.writing() as connection:
         app.plugin.unlearn(run_ids=[runs[0].run_id], connection=connection)
-    assert app.profile()["total_xp"] == 2 * 25 + 2 * 20
+    assert app.profile()["total_xp"] == 2 * 25
     with app.store.writing() as connection:
         app.plugin.unlearn(run_ids=None, connection=connection)
         assert connection.execute(select(agent_profiles)).all() == []
@@ -285,8 +301,34 @@ def test_rules_of_the_roster_count_unless_others_are_given(start):
     assert GrowthPlugin("app", roster).rules.first_time_solve == 0
     assert GrowthPlugin("app", roster, Rules()).rules.first_time_solve == 20
     app = start(GrowthPlugin("app", roster))
+    assert GrowthPlugin("app", roster, Rules(), rules_of_plugins=lambda: {"first_time_solve": 3}).rules == Rules()
     app.learn(app.chat(success=True))
     assert app.profile()["total_xp"] == 25
+
+
+def test_a_plugins_rules_count_where_nobody_else_says_anything(start, caplog):
+    asked = []
+
+    def rules():
+        asked.append(1)
+        return {"completed": {"medium": 40}}
+
+    plugin = GrowthPlugin("app", rules_of_plugins=rules)
+    plugin.configure()
+    assert plugin.rules == Rules(completed={"low": 10, "medium": 40, "high": 50, "critical": 100})
+    app = start(plugin)
+    app.learn(app.chat(success=True))
+    assert app.profile()["total_xp"] == 40
+    GrowthPlugin("app", rules=Rules(), rules_of_plugins=rules).configure()
+    assert asked == [1]
+    wrong = GrowthPlugin("app", rules_of_plugins=lambda: {"complete": {}})
+    wrong.configure()
+    assert wrong.rules == Rules()
+    assert wrong.guard.failures == {"growth_rules": 1}
+    assert "the rules of a plugin: complete is not a known key; did you mean completed?" in caplog.text
+    silent = GrowthPlugin("app", rules_of_plugins=lambda: None)
+    silent.configure()
+    assert silent.rules == Rules()
 
 
 def test_live_and_rebuilt_tables_are_the_same_on_recorded_runs(start):
@@ -316,7 +358,7 @@ def test_the_plugin_fits_the_hooks():
     hooks = {caller.name for caller in manager.get_hookcallers(plugin) or ()}
     assert hooks == {
         "learn", "unlearn", "store_changed", "prompt_sections", "exercised_skills", "register_abilities",
-        "register_achievements", "run_started",
+        "register_achievements", "run_started", "configure", "prompt_reasons",
     }  # fmt: skip
     implementation = manager.hook.exercised_skills.get_hookimpls()[0]
     assert implementation.trylast

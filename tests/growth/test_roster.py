@@ -47,6 +47,15 @@ def test_starting_levels_bring_their_abilities():
     assert profile.skills["import_debugging"].abilities == []
 
 
+def test_traits_start_where_the_roster_says_and_in_the_middle_otherwise():
+    roster = roster_from({"agents": {"tess": {"attributes": {"caution": 0.61234567, "speed": 1}}}})
+    profile = new_profile("app", "tess", roster, Rules(), AbilityTable())
+    assert profile.attributes == {
+        "thoroughness": 0.5, "speed": 1.0, "independence": 0.5, "collaboration": 0.5, "creativity": 0.5,
+        "resilience": 0.5, "caution": 0.612346, "curiosity": 0.5,
+    }  # fmt: skip
+
+
 def test_the_airline_roster_has_sentences_for_skills_that_emerge():
     roster = load_roster(AIRLINE)
     assert roster.agents["agent"].skills == {}
@@ -79,6 +88,11 @@ def test_the_airline_roster_has_sentences_for_skills_that_emerge():
         ('[abilities.pytest]\nthree = ["x"]', "abilities.pytest.three", "from 1 to 10"),
         ('[abilities.pytest]\n3 = "x"', "abilities.pytest.3", "must be a list"),
         ('[abilities.pytest]\n3 = [""]', "abilities.pytest.3.0", "one line"),
+        ("[agents.tess.attributes]\nbravery = 1", "agents.tess.attributes.bravery", "thoroughness, speed"),
+        ("[agents.tess.attributes]\ncuration = 1", "agents.tess.attributes.curation", "did you mean caution?"),
+        ("[agents.tess.attributes]\nspeed = 1.01", "agents.tess.attributes.speed", "from 0 to 1"),
+        ("[agents.tess.attributes]\nspeed = true", "agents.tess.attributes.speed", "a number"),
+        ("[agents.tess]\nattributes = 1", "agents.tess.attributes", "must be a table"),
         ("[rules]\nfirst_time = 1", "rules.first_time", "did you mean first_time_solve?"),
         ("[agents.tess", "", "not valid TOML"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,16 @@ def test_rules_come_from_a_file_and_keep_the_defaults_of_what_it_leaves_out(tmp_
         ("first_time_solve = -1", "first_time_solve", "at least 0"),
         ("first_time_solve = true", "first_time_solve", "a whole number"),
         ("tool_percent = 101", "tool_percent", "from 0 to 100"),
+        ("diminishing_step = 101", "diminishing_step", "from 0 to 100"),
+        ("fault_percent = -1", "fault_percent", "from 0 to 100"),
+        ("no_escalation_every = 0", "no_escalation_every", "at least 1"),
+        ("resilience_after = 0", "resilience_after", "at least 1"),
+        ("fast_least = 0", "fast_least", "at least 1"),
+        ("drift = 1.5", "drift", "from 0 to 1"),
+        ("drift = nan", "drift", "from 0 to 1"),
+        ('attribute_return = "some"', "attribute_return", "a number"),
+        ('escalation_tools = "transfer"', "escalation_tools", "must be a list"),
+        ("user_positive = 2.5", "user_positive", "a whole number"),
         ("thresholds = [0, 100]", "thresholds", "10 rising numbers"),
         ("thresholds = [0, 5, 4, 6, 7, 8, 9, 10, 11, 12]", "thresholds", "10 rising numbers"),
         ("[completed]\nhuge = 3", "completed.huge", "low, medium, high, critical"),
@@ -102,16 +113,66 @@ def test_a_mistake_in_a_file_is_named_with_its_place_and_the_mend(tmp_path, text
 
 def test_the_documentation_lists_every_constant_with_its_value():
     text = (Path(__file__).parents[2] / "docs" / "growth.md").read_text(encoding="utf-8")
-    table = [line for line in text.splitlines() if line.startswith("| `")]
+    table = [line for line in text[text.index("## The numbers") :].splitlines() if line.startswith("| `")]
     for key in Rules.__struct_fields__:
         rows = [line for line in table if f"`{key}`" in line.split("|")[1]]
         assert len(rows) == 1, key
         value = getattr(RULES, key)
-        numbers = value.values() if isinstance(value, dict) else value if key == "thresholds" else [value]
+        many = key in ("thresholds", "escalation_tools")
+        numbers = value.values() if isinstance(value, dict) else value if many else [value]
         if key != "titles":
             assert all(str(number) in rows[0].split("|")[2] for number in numbers), key
     for step in RULES.titles:
         assert f"from {step.at_least:g}" in text
+
+
+def test_the_documentation_lists_every_rule_of_awards_and_traits():
+    text = (Path(__file__).parents[2] / "docs" / "growth.md").read_text(encoding="utf-8")
+    awards = text[text.index("## What a run gives") : text.index("**The same kind of task**")]
+    traits = text[text.index("**Attributes** are") : text.index("**Achievements**")]
+    assert set(re.findall(r"^\| `(\w+)` \|", awards, re.MULTILINE)) == {
+        "task_completed", "task_failed", "diminishing_returns", "repeat_solve", "first_time_solve",
+        "helped_another_dept", "no_escalation_streak", "cache_worthy", "user_positive", "user_negative",
+    }  # fmt: skip
+    assert set(re.findall(r"^\| `(\w+)` \|", traits, re.MULTILINE)) == {
+        "complex_success", "fast_completion", "no_escalation", "cross_department", "novel_problem",
+        "success_after_failures", "bold_success", "failure", "return",
+    }  # fmt: skip
+    flags = text[text.index("| flag |") : text.index("**Feedback**")]
+    assert re.findall(r"^\| `(\w+)`", flags, re.MULTILINE) == [
+        "escalated", "cross_department", "cached", "novel_problem", "fast_completion", "bold",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("amount", "solved", "left"),
+    [
+        (25, 1, 23), (25, 2, 20), (25, 3, 18), (25, 5, 13), (25, 6, 10), (25, 7, 10), (25, 1000, 10), (5, 1, 5),
+        (5, 2, 4), (5, 9, 2), (1, 9, 1), (0, 4, 0), (100, 4, 60),
+    ],
+)  # fmt: skip
+def test_what_repetition_leaves_of_an_award(amount, solved, left):
+    assert RULES.diminished(amount, solved) == left
+
+
+@given(st.integers(0, 10_000), st.integers(0, 40), st.integers(0, 100), st.integers(0, 100))
+def test_repetition_never_gives_more_nor_less_than_the_floor(amount, solved, step, floor):
+    rules = Rules(diminishing_step=step, diminishing_floor=floor)
+    left = rules.diminished(amount, solved)
+    assert rules.diminished(amount, solved + 1) <= left <= amount
+    assert 100 * left >= amount * floor
+
+
+def test_a_file_may_say_everything(tmp_path):
+    path = tmp_path / "rules.toml"
+    path.write_text(
+        'escalation_tools = ["Call a Human", "!!"]\ndrift = 0.05\nattribute_return = 0.001\ntrait_shown = 1\n'
+        "fast_percent = 0\ndiminishing_floor = 100\nno_escalation_every = 1\n"
+    )
+    rules = load_rules(path)
+    assert rules.escalation_tools == ("call_a_human",)
+    assert (rules.drift, rules.attribute_return, rules.trait_shown) == (0.05, 0.001, 1.0)
+    assert (rules.fast_percent, rules.diminishing_floor, rules.no_escalation_every) == (0, 100, 1)
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -98,6 +98,65 @@ def test_a_changed_verdict_is_learned_again_and_the_same_is_not(anywhere: Record
     assert learn_then(True, source="exception") == 1  # trusted less: not heard
 
 
+def learn_all(recording: Recording) -> None:
+    with recording.store.writing() as connection:
+        connection.execute(runs_table.update().values(learned=1))
+
+
+FURTHER = [
+    ("message", {"content": "One more thing", "role": "assistant"}),
+    ("tool_call", {"tool": "look", "call_id": "c"}),
+    ("tool_result", {"tool": "look", "call_id": "c", "ok": False}),
+    ("code_execution", {"exit_code": 1}),
+    ("model_call", {"model": "m"}),
+    ("error", {"error_type": "ValueError", "error": "no"}),
+    ("feedback", {"source": "user", "positive": True}),
+]
+
+
+@pytest.mark.parametrize(("kind", "payload"), FURTHER)
+def test_a_run_that_was_learned_from_is_learned_again_after_further_events(
+    recording: Recording, kind: str, payload: dict[str, Any]
+) -> None:
+    recorder = recording.recorder()
+    run, beside = recorder.begin("Something to learn from"), recorder.begin("Something else")
+    recording.ingest()
+    learn_all(recording)
+    recording.ingest()
+    assert recording.record(run.run_id).learned == 1
+    recording.recorder().record(run, kind, "ann", dict(payload))  # another writer's
+    recording.ingest()
+    assert recording.record(run.run_id).learned is None
+    assert recording.record(beside.run_id).learned == 1
+
+
+def test_runs_around_one_with_further_events_are_learned_again(anywhere: Recording) -> None:
+    recorder = anywhere.recorder()
+    outer = recorder.begin("The whole of it")
+    inner = recorder.begin("A part of it", parent=outer)
+    innermost = recorder.begin("A part of that", parent=inner)
+    beside = recorder.begin("Another part", parent=outer)
+    anywhere.ingest()
+    learn_all(anywhere)
+    recorder.message(innermost, "ann", ["bob"], "assistant", "One more thing")
+    anywhere.ingest()
+    learned = [anywhere.record(run.run_id).learned for run in (outer, inner, innermost, beside)]
+    assert learned == [None, None, None, 1]
+
+
+def test_a_journal_may_say_that_runs_are_inside_each_other(anywhere: Recording) -> None:
+    starts = [
+        anywhere.line(run, 0, "run_started", {"session": "s", "namespace": "n", "parent": parent})
+        for run, parent in (("r1", "r1"), ("r2", "r3"), ("r3", "r2"), ("r4", "nobody"))
+    ]
+    anywhere.left_behind(*starts)
+    assert anywhere.ingest().events == 4
+    learn_all(anywhere)
+    anywhere.left_behind(anywhere.message("r2", 1, "One more thing"), writer="wlater")
+    assert anywhere.ingest().events == 1
+    assert [anywhere.record(f"r{number}").learned for number in (1, 2, 3, 4)] == [1, None, None, 1]
+
+
 def test_an_outcomes_cost_replaces_the_sum(anywhere: Recording) -> None:
     recorder = anywhere.recorder()
     run = recorder.begin("Something with a price")

@@ -144,8 +144,9 @@ def test_an_older_postgresql_is_not_migrated_by_itself(
 ) -> None:
     store = Store(new_postgres_database())
     store.prepare()
-    monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "0002"))
-    monkeypatch.setattr(migrations, "HEAD", "0002")
+    later = f"{int(migrations.HEAD) + 1:04}"
+    monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, later))
+    monkeypatch.setattr(migrations, "HEAD", later)
     other = Store(str(store.url.render_as_string(hide_password=False)))
     with pytest.raises(StoreVersionError, match="seasoned doctor --migrate"):
         other.prepare()

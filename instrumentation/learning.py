@@ -51,39 +51,29 @@ def mark_judged(connection: Connection, run_id: str) -> bool:
     return done.rowcount == 1
 
 
-def unlearned(connection: Connection, namespaces: Collection[str]) -> list[RunRecord]:
-    """The next runs of these namespaces to learn from, in their canonical order (finished at, run id)."""
+_WAITING = (runs.c.status == "finished", runs.c.success.is_not(None), runs.c.learned.is_(None))
+
+
+def unlearned(connection: Connection, namespaces: Collection[str]) -> list[str]:
+    """The ids of the next runs of these namespaces to learn from, in their canonical order (finished at, run id)."""
     ids = connection.execute(
         select(runs.c.run_id)
-        .where(
-            runs.c.namespace.in_(namespaces),
-            runs.c.status == "finished",
-            runs.c.success.is_not(None),
-            runs.c.learned.is_(None),
-        )
+        .where(runs.c.namespace.in_(namespaces), *_WAITING)
         .order_by(runs.c.finished_at, runs.c.run_id)
         .limit(BATCH)
     ).scalars()
-    return [reading.find(connection, run_id) for run_id in ids.all()]
+    return list(ids)
 
 
-_CLAIM = (
-    update(runs)
-    .where(
-        runs.c.run_id == bindparam("which"),
-        runs.c.learned.is_(None),
-        runs.c.success == bindparam("verdict"),
-        runs.c.finished_at == bindparam("ended"),
-    )
-    .values(learned=1)
-)
+_CLAIM = update(runs).where(runs.c.run_id == bindparam("which"), *_WAITING).values(learned=1)
 
 
-def claim(connection: Connection, run: RunRecord) -> bool:
-    """Take a run for learning, in the transaction that learns from it; False where it is taken, or has changed
-    since it was read (then it comes again)."""
-    done = connection.execute(_CLAIM, {"which": run.run_id, "verdict": run.success, "ended": run.finished_ns})
-    return done.rowcount == 1
+def claim(connection: Connection, run_id: str) -> RunRecord | None:
+    """Take a run for learning, in the transaction that learns from it: the run as it is now; None where somebody else
+    has taken it, or there is nothing to learn from it any more."""
+    if connection.execute(_CLAIM, {"which": run_id}).rowcount != 1:
+        return None
+    return reading.find(connection, run_id)
 
 
 def unlearn_all(connection: Connection, namespaces: Collection[str]) -> int:

@@ -96,12 +96,12 @@ class Lessons:
             before = learned
             with store.reading() as connection:
                 waiting = learning.unlearned(connection, self.namespaces)
-            for run in waiting:
+            for run_id in waiting:
                 with store.writing() as connection:
-                    claimed = learning.claim(connection, run)
-                    if claimed:
+                    run = learning.claim(connection, run_id)
+                    if run is not None:
                         self.learn_one(run, connection)
-                learned += claimed
+                        learned += 1
             if not waiting or learned == before:
                 return learned
 

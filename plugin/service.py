@@ -293,9 +293,10 @@ class Service:
                     waiting = learning.unlearned(connection, self.lessons.namespaces)
                 if not waiting:
                     break
-                for run in waiting:
+                for run_id in waiting:
                     with store.writing() as connection:
-                        if learning.claim(connection, run):
+                        run = learning.claim(connection, run_id)
+                        if run is not None:
                             self.lessons.learn_one(run, connection)
                             done += 1
                             if progress is not None:

@@ -68,9 +68,10 @@ def learn_one(workspace: Workspace) -> float:
     start = time.perf_counter()
     with service.store.reading() as connection:
         waiting = learning.unlearned(connection, namespaces)
-    (run,) = waiting
+    (run_id,) = waiting
     with service.store.writing() as connection:
-        if learning.claim(connection, run):
+        run = learning.claim(connection, run_id)
+        if run is not None:
             service.lessons.learn_one(run, connection)
     return (time.perf_counter() - start) * 1e3
 

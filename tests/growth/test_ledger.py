@@ -115,9 +115,10 @@ def test_a_kind_of_task_that_nothing_is_left_of_is_gone(database):
     assert kinds == [("a", 1, 0, "[]")]
 
 
-def test_a_late_first_solve_makes_the_other_a_repeated_one(database):
-    database.learn(simple(2))
-    database.learn(simple(1))
+@pytest.mark.parametrize("before", [[], [simple(0, group=None)], [simple(0, group="other")]])
+def test_a_late_first_solve_makes_the_other_a_repeated_one(database, before):
+    for spec in (*before, simple(2), simple(1)):
+        database.learn(spec)
     rules = {(event.run_id, event.rule) for event in database.one(skill_events, event="xp_gain")}
     assert ("r0001", "first_time_solve") in rules
     assert ("r0002", "repeat_solve") in rules

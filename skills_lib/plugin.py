@@ -1,4 +1,9 @@
-"""What a task is, as a plugin: answers ``classify_task`` and ``task_group`` after everybody else had the chance to."""
+"""The library on the public hooks: it says what a task is, after everybody else had the chance to, and keeps what was
+tried.
+
+Made when recording is switched on, in the application's thread, so everything that needs the database library is
+imported when it is first called in the background.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,12 @@ from .grouping import group_of
 from .task_types import classify
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
     from ..instrumentation.reading import RunRecord
+    from ..instrumentation.runs import Run
 
 
 class TaskTypes:
@@ -24,3 +34,37 @@ class TaskTypes:
     def task_group(self, run: RunRecord) -> str | None:
         """The kind of task: the same for tasks that read the same apart from the values in them."""
         return group_of(run)
+
+
+class Experience:
+    """Files every judged run under its task (:mod:`.experience`).
+
+    Args:
+        namespace: the application's own.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self._namespaces = {namespace}
+
+    @hookimpl
+    def run_started(self, run: Run) -> None:
+        """Remember whose experience this process keeps."""
+        self._namespaces.add(run.namespace)
+
+    @hookimpl
+    def learn(self, run: RunRecord, connection: Connection) -> None:
+        """File the run, in place of what was filed of it before."""
+        from .experience import file_run
+
+        self._namespaces.add(run.namespace)
+        file_run(connection, run)
+
+    @hookimpl
+    def unlearn(self, run_ids: Sequence[str] | None, connection: Connection) -> None:
+        """Take runs out; None takes out everything of the namespaces that this process keeps."""
+        from .experience import clear, withdraw
+
+        if run_ids is None:
+            clear(connection, self._namespaces)
+        else:
+            withdraw(connection, run_ids)

@@ -1,0 +1,141 @@
+"""What was tried before: runs filed under their tasks, and how often and how fast each task and kind was solved.
+
+Called in the background, inside the transaction that learns from a run; rows of one run replace each other, so the
+tables say the same in whatever order runs arrive, change and go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import case, delete, func, select
+
+from .fingerprint import Fingerprint, fingerprint
+from .tables import fingerprinted_runs, task_fingerprints
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from ..instrumentation.reading import RunRecord
+
+_MILLISECOND = 1_000_000
+_PART = 500
+_encode = msgspec.json.encode
+_strings = msgspec.json.Decoder(list[str]).decode
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """How a task, or a kind of task, has gone.
+
+    Attributes:
+        executions: judged runs.
+        successes, failures: of those.
+        mean_duration_ms: over the runs whose duration is known; None where there is none.
+    """
+
+    executions: int = 0
+    successes: int = 0
+    failures: int = 0
+    mean_duration_ms: float | None = None
+
+
+def file_run(connection: Connection, run: RunRecord) -> None:
+    """File a judged run under its task; one without a task or verdict is taken out."""
+    withdraw(connection, [run.run_id])
+    if run.task is None or run.success is None or run.finished_ns is None:
+        return
+    task = fingerprint(run.task)
+    _keep(connection, run.namespace, task)
+    duration = (run.finished_ns - run.started_ns) // _MILLISECOND
+    connection.execute(
+        fingerprinted_runs.insert().values(
+            run_id=run.run_id,
+            namespace=run.namespace,
+            fingerprint=task.hash,
+            task_group=run.task_group,
+            task_type=run.task_type,
+            domain=run.domain,
+            complexity=run.complexity,
+            success=run.success,
+            duration_ms=duration if duration > 0 else None,
+            finished_ns=run.finished_ns,
+        )
+    )
+
+
+def _keep(connection: Connection, namespace: str, task: Fingerprint) -> None:
+    table = task_fingerprints
+    known = select(table.c.fingerprint).where(table.c.namespace == namespace, table.c.fingerprint == task.hash)
+    if connection.execute(known).first() is None:
+        connection.execute(
+            table.insert().values(
+                namespace=namespace,
+                fingerprint=task.hash,
+                text=task.text.replace("\x00", "\ufffd"),
+                keywords=_encode(task.keywords).decode(),
+                technologies=_encode(task.technologies).decode(),
+                files=_encode(task.files).decode(),
+            )
+        )
+
+
+def withdraw(connection: Connection, run_ids: Collection[str]) -> None:
+    """Take runs out, and the tasks that no other run had: forgetting a run forgets its words."""
+    table = fingerprinted_runs.c
+    ids = sorted(run_ids)
+    for first in range(0, len(ids), _PART):
+        part = ids[first : first + _PART]
+        tasks = connection.execute(
+            select(table.namespace, table.fingerprint).where(table.run_id.in_(part)).distinct()
+        ).all()
+        connection.execute(delete(fingerprinted_runs).where(table.run_id.in_(part)))
+        for namespace, task in tasks:
+            left = select(table.run_id).where(table.namespace == namespace, table.fingerprint == task).limit(1)
+            if connection.execute(left).first() is None:
+                mine = task_fingerprints.c
+                connection.execute(
+                    delete(task_fingerprints).where(mine.namespace == namespace, mine.fingerprint == task)
+                )
+
+
+def clear(connection: Connection, namespaces: Collection[str]) -> None:
+    """Take everything of these namespaces out."""
+    for table in (task_fingerprints, fingerprinted_runs):
+        connection.execute(delete(table).where(table.c.namespace.in_(list(namespaces))))
+
+
+def tried(connection: Connection, namespace: str, *, task: str | None = None, group: str | None = None) -> Tried:
+    """How a task (by its text) or a kind of task (by its name) has gone so far."""
+    table = fingerprinted_runs.c
+    where: list[ColumnElement[bool]] = [table.namespace == namespace]
+    if task is not None:
+        where.append(table.fingerprint == fingerprint(task).hash)
+    if group is not None:
+        where.append(table.task_group == group)
+    row = connection.execute(
+        select(
+            func.count(), func.coalesce(func.sum(case((table.success, 1), else_=0)), 0), func.avg(table.duration_ms)
+        ).where(*where)
+    ).one()
+    executions, successes, mean = int(row[0]), int(row[1]), row[2]
+    return Tried(executions, successes, executions - successes, None if mean is None else float(mean))
+
+
+def known_task(connection: Connection, namespace: str, task: str) -> dict[str, Any] | None:
+    """What is kept of a task's fingerprint, as plain data; None where it was never learned from."""
+    table = task_fingerprints
+    row = connection.execute(
+        select(table).where(table.c.namespace == namespace, table.c.fingerprint == fingerprint(task).hash)
+    ).first()
+    if row is None:
+        return None
+    return {
+        "fingerprint": row.fingerprint,
+        "text": row.text,
+        "keywords": _strings(row.keywords),
+        "technologies": _strings(row.technologies),
+        "files": _strings(row.files),
+    }

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import bindparam, case, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from .fingerprint import Fingerprint, fingerprint
 from .tables import fingerprinted_runs, task_fingerprints
@@ -42,44 +43,64 @@ class Tried(msgspec.Struct, frozen=True):
     mean_duration_ms: float | None = None
 
 
+_FILED = select(fingerprinted_runs).where(fingerprinted_runs.c.run_id == bindparam("which"))
+_KNOWN = select(task_fingerprints.c.fingerprint).where(
+    task_fingerprints.c.namespace == bindparam("owner"), task_fingerprints.c.fingerprint == bindparam("task")
+)
+_FILE, _KEEP = fingerprinted_runs.insert(), task_fingerprints.insert()
+_KEEP_ONCE = {
+    "sqlite": sqlite.insert(task_fingerprints).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(task_fingerprints).on_conflict_do_nothing(),
+}
+"""Two processes may learn from two runs of one new task at once; databases of other kinds are asked first."""
+
+
 def file_run(connection: Connection, run: RunRecord) -> None:
-    """File a judged run under its task; one without a task or verdict is taken out."""
-    withdraw(connection, [run.run_id])
+    """File a judged run under its task; one without a task or verdict is taken out. A new run takes three statements:
+    it is looked for, its task is kept, and it is filed."""
+    row = _row(run)
+    before = connection.execute(_FILED, {"which": run.run_id}).mappings().first()
+    if before is not None:
+        if row is not None and dict(before) == row:
+            return
+        withdraw(connection, [run.run_id])
+    if row is not None and run.task is not None:
+        _keep(connection, run.namespace, fingerprint(run.task))
+        connection.execute(_FILE, row)
+
+
+def _row(run: RunRecord) -> dict[str, Any] | None:
+    """The run's row; None for one that is not to be filed."""
     if run.task is None or run.success is None or run.finished_ns is None:
-        return
-    task = fingerprint(run.task)
-    _keep(connection, run.namespace, task)
+        return None
     duration = (run.finished_ns - run.started_ns) // _MILLISECOND
-    connection.execute(
-        fingerprinted_runs.insert().values(
-            run_id=run.run_id,
-            namespace=run.namespace,
-            fingerprint=task.hash,
-            task_group=run.task_group,
-            task_type=run.task_type,
-            domain=run.domain,
-            complexity=run.complexity,
-            success=run.success,
-            duration_ms=duration if duration > 0 else None,
-            finished_ns=run.finished_ns,
-        )
-    )
+    return {
+        "run_id": run.run_id,
+        "namespace": run.namespace,
+        "fingerprint": fingerprint(run.task).hash,
+        "task_group": run.task_group,
+        "task_type": run.task_type,
+        "domain": run.domain,
+        "complexity": run.complexity,
+        "success": run.success,
+        "duration_ms": duration if duration > 0 else None,
+        "finished_ns": run.finished_ns,
+    }
 
 
 def _keep(connection: Connection, namespace: str, task: Fingerprint) -> None:
-    table = task_fingerprints
-    known = select(table.c.fingerprint).where(table.c.namespace == namespace, table.c.fingerprint == task.hash)
-    if connection.execute(known).first() is None:
-        connection.execute(
-            table.insert().values(
-                namespace=namespace,
-                fingerprint=task.hash,
-                text=task.text.replace("\x00", "\ufffd"),
-                keywords=_encode(task.keywords).decode(),
-                technologies=_encode(task.technologies).decode(),
-                files=_encode(task.files).decode(),
-            )
-        )
+    once = _KEEP_ONCE.get(connection.dialect.name)
+    if once is None and connection.execute(_KNOWN, {"owner": namespace, "task": task.hash}).first() is not None:
+        return
+    row = {
+        "namespace": namespace,
+        "fingerprint": task.hash,
+        "text": task.text.replace("\x00", "\ufffd"),
+        "keywords": _encode(task.keywords).decode(),
+        "technologies": _encode(task.technologies).decode(),
+        "files": _encode(task.files).decode(),
+    }
+    connection.execute(_KEEP if once is None else once, row)
 
 
 def withdraw(connection: Connection, run_ids: Collection[str]) -> None:

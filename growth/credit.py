@@ -90,13 +90,13 @@ def work_by_agent(events: Iterable[Event], excluded: Collection[str] = ()) -> di
             relays = relaying.pop(place, False) or _is_relay(payload)
             if event.turn < 1 or payload.get("task") or payload.get("internal") or not _has_content(payload):
                 continue
-            replies[agent] += 1
             if relays or payload.get("role") not in _ROLES:
                 continue
+            replies[agent] += 1
             is_author = payload["role"] == "assistant" if bystanders is None else agent not in bystanders
             work[agent] += is_author
-    earned = {agent: pieces for agent, pieces in work.items() if pieces and agent not in outside}
-    return earned or {agent: pieces for agent, pieces in replies.items() if agent not in outside}
+    counted = +work or replies  # the roles of agents without a model do not say who is an author
+    return {agent: pieces for agent, pieces in counted.items() if agent not in outside}
 
 
 def blamed(pieces: Mapping[str, int], guilty: Collection[str], fault_percent: int) -> dict[str, int]:

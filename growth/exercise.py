@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from ..instrumentation.records import SkillUse
@@ -43,9 +44,12 @@ def exercised(
 
 def _from_roster(run: RunRecord, tools: Mapping[str, int], entry: RosterAgent, rules: Rules) -> tuple[SkillUse, ...]:
     topics = [name for name, skill in entry.skills.items() if _fits(run, skill)]
+    named: Counter[str] = Counter()
+    for tool, calls in tools.items():
+        named[slug(tool) or tool] += calls
     called: dict[str, int] = {}
     for name, skill in entry.skills.items():
-        calls = sum(tools.get(tool, 0) for tool in skill.tools)
+        calls = sum(named[tool] for tool in {slug(tool) or tool for tool in skill.tools})
         if calls:
             called[name] = calls
     weights = weigh(topics, called, rules.tool_percent)

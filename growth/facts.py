@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _MILLISECOND = 1_000_000
 
+FLAGS = ("escalated", "cross_department", "cached", "cache_worthy", "novel_problem", "fast_completion", "bold")
+"""The flags of an outcome that growth knows; true or false."""
+
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """The facts of one run for one agent; stored as a JSON array in this order, to which may only be appended.

@@ -168,17 +168,27 @@ def _written(opened: Workspace, what: str) -> FlushReport:
 
 def _flags(pairs: list[str]) -> dict[str, Any]:
     """``["escalated=true", "stars=4"]`` as a dictionary; values are JSON where they can be, else text."""
+    from difflib import get_close_matches
     from json import loads
+
+    from ...growth.facts import FLAGS
 
     flags: dict[str, Any] = {}
     for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key.strip():
+        name, equals, given = pair.partition("=")
+        name = name.strip()
+        if not name:
             raise typer.BadParameter(f"{pair!r} has no name; write NAME=VALUE", param_hint="--flag")
         try:
-            flags[key.strip()] = loads(value) if equals else True
+            value = loads(given) if equals else True
         except ValueError:
-            flags[key.strip()] = value
+            value = given
+        if name in FLAGS and not isinstance(value, bool):
+            raise typer.BadParameter(f"{name} is {given!r}, but must be true or false", param_hint="--flag")
+        close = [] if name in FLAGS else get_close_matches(name, FLAGS, n=1, cutoff=0.75)
+        if close:
+            output.hint(f"{name!r} is kept, but no rule of growth knows it; did you mean {close[0]}?")
+        flags[name] = value
     return flags
 
 

@@ -59,6 +59,14 @@ def test_complexity_and_flags(cli, record):
     assert event["flags"] == {"escalated": True, "stars": 4, "by": "a=b", "odd": True}
 
 
+def test_a_flag_that_was_probably_meant_otherwise_is_kept_with_a_hint(cli, record):
+    run = record()
+    answer = cli("outcome", run, "--success", "--flag", "escalatd")
+    assert answer.code == 0
+    assert "did you mean escalated?" in answer.line
+    assert cli("show", run, "--json").json["events"][-1]["flags"] == {"escalatd": True}
+
+
 def test_an_outcome_teaches(cli, record):
     record()
     assert cli("growth", "--json").json == []
@@ -102,6 +110,8 @@ def test_a_nested_run_is_judged_only_by_name(cli, record, home):
         ("last", "--success", "--quality", "nan"),
         ("last", "--success", "--complexity", "huge"),
         ("last", "--success", "--flag", "=1"),
+        ("last", "--success", "--flag", "escalated=maybe"),
+        ("last", "--success", "--flag", "bold=1"),
         ("--since", "whenever", "--success"),
     ],
 )

@@ -132,8 +132,17 @@ def test_where_nobody_judged_everybody_who_replied_shares():
         says("second", 3, "three", "user"),
         says("chat_manager", 4, "done", "user"),
     )
-    assert work_by_agent(run) == {"first": 1, "second": 2}
+    assert work_by_agent(run) == {"first": 1, "second": 1}  # what a tool answered is nobody's
     assert work_by_agent(events(says("user", 0, "Do it.", "user"))) == {}
+
+
+def test_where_the_only_one_who_worked_judged_nobody_else_steps_in():
+    run = events(
+        thinks("judge", 1), says("judge", 1), says("runner", 2, "exitcode: 0 (execution succeeded)\n4", "user"),
+        says("customer", 3, "Thanks.", "user"),
+    )  # fmt: skip
+    assert work_by_agent(run, ["judge"]) == {}
+    assert work_by_agent(run) == {"judge": 1}
 
 
 def test_work_of_child_runs_counts():

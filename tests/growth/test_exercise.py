@@ -105,3 +105,8 @@ def test_what_plugins_answer_is_made_fit_or_left_out():
         "Shop",
     )  # fmt: skip
     assert uses == (Use("alpha", 1.0, "Alpha", "shop"), Use("late_night", 3.0, "Late Night", "shop"))
+
+
+def test_a_rosters_tools_are_found_however_they_are_spelled():
+    called = exercised(run(), {"runPytest": 2, "Coverage": 1}, TESS, RULES)
+    assert weights(called) == {"pytest": 3, "reports": 2}

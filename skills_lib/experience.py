@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .fingerprint import Fingerprint, fingerprint
-from .tables import fingerprinted_runs, task_fingerprints
+from .tables import fingerprinted_runs, skill_templates, task_fingerprints, task_pools
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -122,10 +122,35 @@ def withdraw(connection: Connection, run_ids: Collection[str]) -> None:
                 )
 
 
+def forget_runs(connection: Connection, run_ids: Collection[str]) -> None:
+    """Take runs out for good, and every template that was learned from one of them: it may hold their words. What is
+    left of its pool is placed and learned from anew at the next ``learn``."""
+    filed, pools, kept = fingerprinted_runs.c, task_pools.c, skill_templates.c
+    ids = sorted(run_ids)
+    for first in range(0, len(ids), _PART):
+        found = connection.execute(
+            select(pools.namespace, pools.pool)
+            .join_from(
+                fingerprinted_runs,
+                task_pools,
+                (pools.namespace == filed.namespace) & (pools.fingerprint == filed.fingerprint),
+            )
+            .where(filed.run_id.in_(ids[first : first + _PART]))
+            .distinct()
+        ).all()
+        for namespace, pool in found:
+            connection.execute(delete(skill_templates).where(kept.namespace == namespace, kept.pool == pool))
+            connection.execute(delete(task_pools).where(pools.namespace == namespace, pools.pool == pool))
+    withdraw(connection, run_ids)
+
+
 def clear(connection: Connection, namespaces: Collection[str]) -> None:
-    """Take everything of these namespaces out."""
-    for table in (task_fingerprints, fingerprinted_runs):
-        connection.execute(delete(table).where(table.c.namespace.in_(list(namespaces))))
+    """Take everything of these namespaces out, but for the templates that somebody deleted: they stay deleted."""
+    names = list(namespaces)
+    for table in (task_fingerprints, fingerprinted_runs, task_pools):
+        connection.execute(delete(table).where(table.c.namespace.in_(names)))
+    kept = skill_templates.c
+    connection.execute(delete(skill_templates).where(kept.namespace.in_(names), kept.state != "deleted"))
 
 
 def tried(connection: Connection, namespace: str, *, task: str | None = None, group: str | None = None) -> Tried:

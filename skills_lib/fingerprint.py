@@ -35,7 +35,7 @@ STOP_WORDS = frozenset(
     """
     about above after again all also and any are because been before being below between both but can could did does
     doing down during each few for from had has have having her here hers him his how into its itself just let like make
-    more most much must need nor not now off once only other our ours out over own please same she should some such than
+    more most much must nor not now off once only other our ours out over own please same she should some such than
     that the their theirs them then there these they this those through too under until very want was were what when
     where which while who whom whose why will with would you your yours i'd i'm i've it's don't
     """.split()  # noqa: SIM905  a list of words is read more easily as words

@@ -62,9 +62,9 @@ class Experience:
     @hookimpl
     def unlearn(self, run_ids: Sequence[str] | None, connection: Connection) -> None:
         """Take runs out; None takes out everything of the namespaces that this process keeps."""
-        from .experience import clear, withdraw
+        from .experience import clear, forget_runs
 
         if run_ids is None:
             clear(connection, self._namespaces)
         else:
-            withdraw(connection, run_ids)
+            forget_runs(connection, run_ids)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
 
 from ..instrumentation.schema import NAME, metadata
 
@@ -43,3 +43,36 @@ fingerprinted_runs: Final = Table(
 )
 """What each learned run was: its task, its kind of task, and how it went. ``duration_ms`` is null where it is not
 known."""
+
+task_pools: Final = Table(
+    "task_pools",
+    metadata,
+    Column("namespace", NAME, primary_key=True),
+    Column("fingerprint", NAME, primary_key=True),
+    Column("pool", NAME, nullable=False),
+    Index("task_pools_by_pool", "namespace", "pool"),
+)
+"""Which tasks are pooled: ``pool`` is the fingerprint of the first of them. Kept once it is decided, so that a task
+stays with the template that was learned from it."""
+
+skill_templates: Final = Table(
+    "skill_templates",
+    metadata,
+    Column("namespace", NAME, primary_key=True),
+    Column("template_id", NAME, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("pool", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("diff", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("made_ns", BigInteger, nullable=False),
+    Index("skill_templates_by_name", "namespace", "name"),
+)
+"""Every version of every skill template. ``body`` is :class:`.template_record.TemplateRecord` as JSON, ``content`` the
+hash of what an agent would read of it, ``signature`` that of the runs that it was made from, ``diff`` (JSON) what has
+changed since the version before, and ``reason`` why. ``made_ns`` is the end of the newest of its runs, so that nothing
+here depends on when it was learned. A template that somebody deleted has the ``state`` deleted and stays so."""

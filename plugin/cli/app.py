@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from typer.main import get_command_name
 
 from ...instrumentation.errors import SeasonedError
-from . import doctor, growing, judging, looking, output, recording, running
+from . import doctor, growing, judging, library, looking, output, recording, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +36,14 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (growing.growth, "Look"),
     (growing.agents, "Look"),
     (growing.prompt, "Look"),
+    (library.skills, "Look"),
+    (library.similar, "Look"),
     (judging.outcome, "Judge"),
     (judging.feedback, "Judge"),
     (recording.import_, "Keep"),
     (recording.flush, "Keep"),
     (recording.ingest, "Keep"),
+    (library.learn, "Keep"),
     (recording.rebuild, "Keep"),
     (recording.forget, "Keep"),
     (doctor.doctor, "Keep"),

@@ -1,0 +1,167 @@
+"""From the runs of one pool to a skill template: the task that they share, how it was solved, and what to mind.
+
+Everything is worked out from the runs alone, and the same for the same runs, whatever was learned before. A template
+that rests on too little is a candidate: kept, shown, and not given to anybody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .contrasts import checks, contrasts, pitfalls
+from .fingerprint import STOP_WORDS, technologies
+from .induction import TaskTemplate, induce_template
+from .procedure import ALWAYS, Procedure, induce
+from .sketches import sketch_of
+from .template_record import TemplateRecord
+from .writes import effects
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from .contrasts import Contrast
+    from .known_texts import KnownTexts
+    from .steps import Trace
+
+RUNS_NEEDED, TASKS_NEEDED = 3, 2
+"""Successful runs, and different tasks among them, from which a template is more than a candidate: one lucky run proves
+nothing, and three of one task prove nothing about another."""
+
+EXAMPLES = 3
+"""Tasks in their own words that are kept with a template."""
+
+NAME_WORDS, NAME_LIMIT = 6, 64
+"""Words and characters of a template's name; the limit is that of the SKILL.md format."""
+
+DESCRIPTION_LIMIT = 1024
+"""Characters of a description; the limit is that of the SKILL.md format."""
+
+_NAME_PARTS = re.compile(r"[a-z0-9]+")
+_SLOT = re.compile(r"\{\{\w+\}\}")
+
+
+class Solved(NamedTuple):
+    """One run of a pool: its trace with the verdict, and what was said of its task."""
+
+    trace: Trace
+    text: str
+    domain: str | None
+    task_type: str | None
+
+
+def build(
+    pool: str, runs: Sequence[Solved], names: Collection[str] = (), library: KnownTexts | None = None
+) -> TemplateRecord | None:
+    """The first version of the template that these runs make; None where none of them succeeded.
+
+    Args:
+        pool: what identifies the pool; the template is identified by its beginning.
+        runs: judged runs of like tasks.
+        names: names that are taken.
+        library: the texts of all known tasks, which help to tell where values end.
+    """
+    solved = [run for run in runs if run.trace.success]
+    if not solved:
+        return None
+    sketches = [sketch_of(run.trace, run.text) for run in runs]
+    texts = sorted({run.text for run in runs})
+    task = induce_template(texts, library=library)
+    procedure = induce(sketches, effects(run.trace for run in runs).writes)
+    found = contrasts(sketches)
+    different = len({run.text for run in solved})
+    domain, task_type = _usual(run.domain for run in runs), _usual(run.task_type for run in runs)
+    steps = procedure.public()
+    tools = [step["tool"] for step in steps if not step["optional"] and step["support"] >= ALWAYS * len(solved)]
+    return TemplateRecord(
+        template_id=pool[:16],
+        version=1,
+        name=name_for(task, procedure, domain, names),
+        description=_describe(task, procedure, domain),
+        when_not=_when_not(task, tools),
+        task_template=task.text,
+        slots=[{"name": slot.name, "type": slot.type, "optional": slot.optional} for slot in task.slots],
+        procedure=steps,
+        agent_sequence=_agents(solved),
+        required_tools=list(dict.fromkeys(tools)),
+        checks=_told(checks(found)),
+        pitfalls=_told(pitfalls(found)),
+        examples=[run.text for run in sorted(solved, key=lambda run: run.trace.run_id)][:EXAMPLES],
+        tags=_tags(runs, texts),
+        domain=domain,
+        task_type=task_type,
+        tasks=len(texts),
+        solved=len(solved),
+        failed=len(runs) - len(solved),
+        state="ready" if len(solved) >= RUNS_NEEDED and different >= TASKS_NEEDED and steps else "candidate",
+    )
+
+
+def name_for(task: TaskTemplate, procedure: Procedure, domain: str | None, taken: Collection[str] = ()) -> str:
+    """A name: what the procedure changes, else the words that the tasks share. Lower case, digits and single hyphens,
+    unlike those ``taken``."""
+    writes = [step for step in procedure.steps if step.writes and 2 * step.support >= procedure.runs]
+    words = [part for step in writes[:2] for part in _NAME_PARTS.findall(slug_words(step.tool))]
+    if not words:
+        shared = _NAME_PARTS.findall(_SLOT.sub(" ", task.text).lower())
+        words = [word for word in shared if len(word) > 2 and word not in STOP_WORDS]
+        words = list(dict.fromkeys(words))[:NAME_WORDS] or _NAME_PARTS.findall((domain or "").lower()) or ["task"]
+    base = "-".join(words)[:NAME_LIMIT].strip("-")
+    name, number = base, 1
+    while name in taken:
+        number += 1
+        name = f"{base[: NAME_LIMIT - len(str(number)) - 1].strip('-')}-{number}"
+    return name
+
+
+def slug_words(tool: str) -> str:
+    """A tool's name in lower case words: ``cancelOrder`` and ``cancel_order`` alike."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", tool).lower()
+
+
+def _describe(task: TaskTemplate, procedure: Procedure, domain: str | None) -> str:
+    """What it does and when, as far as the runs show it."""
+    tools = list(dict.fromkeys(step.tool for step in procedure.steps))
+    doing = f"Solves it with {', '.join(tools)}." if tools else "Solves it without tools."
+    place = f" in {domain}" if domain else ""
+    when = "tasks that were solved alike" if task.open else f"tasks such as: {task.text}"
+    return f"{doing} Use it{place} for {when}"[:DESCRIPTION_LIMIT]
+
+
+def _when_not(task: TaskTemplate, tools: Sequence[str]) -> str:
+    needs = f"Not where {', '.join(dict.fromkeys(tools))} cannot be called" if tools else "Not where tools are needed"
+    slots = [slot.name for slot in task.slots if not slot.optional]
+    return f"{needs}{', or the task says nothing of ' + ', '.join(slots) if slots else ''}."[:DESCRIPTION_LIMIT]
+
+
+def _agents(solved: Iterable[Solved]) -> list[str]:
+    """The order in which agents first act, as most of the runs have it."""
+    orders = Counter(tuple(dict.fromkeys(s.agent for s in run.trace.steps if s.agent)) for run in solved)
+    return list(min(orders, key=lambda order: (-orders[order], order))) if orders else []
+
+
+def _told(found: Iterable[Contrast]) -> list[dict[str, Any]]:
+    return [
+        {
+            "text": one.text,
+            "solved_with": one.solved_with,
+            "solved": one.solved,
+            "failed_with": one.failed_with,
+            "failed": one.failed,
+            "p": float(f"{one.p_adjusted:.3g}"),
+        }
+        for one in found
+    ]
+
+
+def _usual(values: Iterable[str | None]) -> str | None:
+    counted = Counter(value for value in values if value)
+    return min(counted, key=lambda value: (-counted[value], value)) if counted else None
+
+
+def _tags(runs: Sequence[Solved], texts: Sequence[str]) -> list[str]:
+    found = {value for run in runs for value in (run.domain, run.task_type) if value}
+    for text in texts[:50]:
+        found.update(technologies(text))
+    return sorted(found)

@@ -1,0 +1,138 @@
+"""What is kept of a run for learning: a sketch without anybody's words.
+
+A sketch is enough to pool a run with others of its kind and to compare it with those that failed, and small enough to
+keep. Of a pool only so many are kept, those with the lowest hash of their run's id: a sample that is the same
+whichever run came first, because every run draws its lot by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .sources import Origin, trace_sources
+
+if TYPE_CHECKING:
+    from .steps import Trace
+
+SAMPLE = 96
+"""Runs of one kind and verdict that are kept; shares of them are known to about 10%."""
+
+
+class Given(msgspec.Struct, frozen=True, array_like=True):
+    """One argument of one step.
+
+    Attributes:
+        name: the argument's; nested ones are named by their path.
+        kind: the type of the value.
+        origins: where it may come from, as :class:`.sources.Origin`.
+        value: the value, where it can only be the agent's own and is plain; else None.
+        many: whether it was a list.
+        shape: the value's outline, as :func:`.sources.shape_of`.
+    """
+
+    name: str
+    kind: str
+    origins: tuple[tuple[str, str, str], ...] = ()
+    value: str | int | float | bool | None = None
+    many: bool = False
+    shape: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """One step: the tool, who asked for it, whether it failed, its arguments and the functions of a program."""
+
+    tool: str
+    agent: str | None = None
+    failed: bool = False
+    given: tuple[Given, ...] = ()
+    calls: tuple[str, ...] = ()
+
+
+class Sketch(msgspec.Struct, frozen=True, array_like=True):
+    """One run.
+
+    Attributes:
+        run_id: identifies it.
+        task: a hash of the task's words, to tell runs of one task from runs of several.
+        success: the verdict.
+        marks: its steps.
+        other: steps that were not read.
+    """
+
+    run_id: str
+    task: str
+    success: bool
+    marks: tuple[Mark, ...] = ()
+    other: int = 0
+
+
+def sketch_of(trace: Trace, task: str | None = None) -> Sketch:
+    """The sketch of a run that has a verdict.
+
+    Args:
+        trace: the run's steps.
+        task: what tells its task from others; the task's text where None. It is kept as a hash.
+
+    Raises:
+        ValueError: nobody judged the run.
+    """
+    if trace.success is None:
+        raise ValueError(f"run {trace.run_id!r} has no verdict; only judged runs can be learned from")
+    marks: list[Mark] = []
+    for step, traced in zip(trace.steps, trace_sources(trace), strict=True):
+        given = tuple(
+            Given(
+                one.name,
+                one.kind,
+                tuple((origin.source, origin.tool, origin.path) for origin in one.origins),
+                one.value,
+                one.many,
+                one.shape,
+            )
+            for one in traced
+        )
+        marks.append(Mark(step.tool, step.agent, step.ok is False, given, step.calls))
+    folded = " ".join((trace.task if task is None else task).casefold().split())
+    return Sketch(trace.run_id, digest(folded), trace.success, tuple(marks), trace.other)
+
+
+def digest(text: str) -> str:
+    """A hash of a text, 16 hexadecimal digits."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+class Pool(msgspec.Struct):
+    """The sketches of one kind of task: so many successes and failures, and how many there were in all.
+
+    The counts are of calls to :meth:`add`: a run must be given once.
+    """
+
+    solved: list[Sketch] = []
+    failed: list[Sketch] = []
+    solved_runs: int = 0
+    failed_runs: int = 0
+
+    def add(self, sketch: Sketch) -> None:
+        """Take a run in. The result does not depend on the order in which runs come."""
+        if sketch.success:
+            self.solved_runs += 1
+            self.solved = _sampled([*self.solved, sketch])
+        else:
+            self.failed_runs += 1
+            self.failed = _sampled([*self.failed, sketch])
+
+
+def _sampled(sketches: list[Sketch]) -> list[Sketch]:
+    return sorted(sketches, key=_lot)[:SAMPLE]
+
+
+def _lot(sketch: Sketch) -> tuple[str, str]:
+    return digest(sketch.run_id), sketch.run_id
+
+
+def origins_of(given: Given) -> tuple[Origin, ...]:
+    """The possible origins of an argument."""
+    return tuple(Origin(*origin) for origin in given.origins)

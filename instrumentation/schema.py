@@ -124,6 +124,13 @@ runs: Final = Table(
     Column("task_group", Text),
     Index("runs_namespace_finished", "namespace", "finished_at"),
     Index("runs_parent", "parent_run_id"),
+    Index(
+        "runs_waiting",
+        "namespace",
+        "finished_at",
+        sqlite_where=text("learned IS NULL"),
+        postgresql_where=text("learned IS NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 """One row for each run: who, what about, how it ended, what it cost, how it was judged (see :mod:`.runrows`).
@@ -133,7 +140,8 @@ the last start or resumption. ``errors`` counts error events, failed tool result
 ``cost_given`` says that an outcome named the cost. A run whose start has not arrived yet has no ``session_id``.
 ``judged``: the judge has seen its present end. ``learned`` belongs to the learner; the ingester sets it to null
 when the verdict changes or more events arrive. ``lost`` counts events that the journal could not take.
-``task_group`` is the kind of task that the learner took the run for when it first did.
+``task_group`` is the kind of task that the learner took the run for when it first did. The index
+``runs_waiting`` holds only runs that nothing was learned from yet, so that the queue need not look at all others.
 """
 
 events: Final = Table(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import event
 
+from seasoned.instrumentation import learning
 from seasoned.instrumentation.guard import Guard
 from seasoned.instrumentation.journal import Writer
 from seasoned.instrumentation.recorder import Recorder
@@ -150,3 +152,18 @@ def test_work_that_shifts_keeps_its_history(app):
     assert told[0][2] == app.first.run_id
     assert app.profile()["title"] == told[-1][1]
     app.assert_live_is_rebuilt()
+
+
+def test_the_queue_is_read_from_its_own_index_however_many_runs_were_learned(app):
+    asked: list[tuple[str, tuple[object, ...]]] = []
+
+    def listen(_connection, _cursor, statement, parameters, *_):
+        asked.append((statement, parameters))
+
+    store = app.space.store
+    event.listen(store.engine, "before_cursor_execute", listen)
+    with store.reading() as connection:
+        assert learning.unlearned(connection, {"app"}) == []
+        statement, parameters = asked[-1]
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert "runs_waiting" in str(plan)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from .cli.output import clean
+from .growth_svg import ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -245,21 +246,11 @@ def curve_svg(values: Sequence[int]) -> dict[str, Any] | None:
         "line": line,
         "area": f"{line} {points[-1][0]},{y(0)} {MARGIN_LEFT},{y(0)}",
         "end": points[-1],
-        "y_ticks": [(y(value), value) for value in _ticks(top)],
-        "x_ticks": [(x(value), value) for value in _ticks(len(values))],
+        "y_ticks": [(y(value), value) for value in ticks(top)],
+        "x_ticks": [(x(value), value) for value in ticks(len(values))],
         "total": top,
         "runs": len(values),
     }
-
-
-def _ticks(top: int) -> list[int]:
-    """Three to five round values from 0 up to ``top``."""
-    step = 1
-    for factor in itertools.cycle((2, 2.5, 2)):
-        if top / step <= 5:
-            break
-        step = round(step * factor)
-    return list(range(0, top + 1, step))
 
 
 # -- the transcript --------------------------------------------------------------------------------------------------

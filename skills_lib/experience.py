@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .fingerprint import Fingerprint, fingerprint
-from .tables import fingerprinted_runs, skill_templates, task_fingerprints, task_pools
+from .tables import POOLED_RUNS, fingerprinted_runs, skill_templates, task_fingerprints, task_pools
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -58,26 +58,27 @@ _KEEP_ONCE = {
 def file_run(connection: Connection, run: RunRecord) -> None:
     """File a judged run under its task; one without a task or verdict is taken out. A new run takes three statements:
     it is looked for, its task is kept, and it is filed."""
-    row = _row(run)
+    task = fingerprint(run.task) if run.task is not None else None
+    row = _row(run, task)
     before = connection.execute(_FILED, {"which": run.run_id}).mappings().first()
     if before is not None:
         if row is not None and dict(before) == row:
             return
         withdraw(connection, [run.run_id])
-    if row is not None and run.task is not None:
-        _keep(connection, run.namespace, fingerprint(run.task))
+    if row is not None and task is not None:
+        _keep(connection, run.namespace, task)
         connection.execute(_FILE, row)
 
 
-def _row(run: RunRecord) -> dict[str, Any] | None:
+def _row(run: RunRecord, task: Fingerprint | None) -> dict[str, Any] | None:
     """The run's row; None for one that is not to be filed."""
-    if run.task is None or run.success is None or run.finished_ns is None:
+    if task is None or run.success is None or run.finished_ns is None:
         return None
     duration = (run.finished_ns - run.started_ns) // _MILLISECOND
     return {
         "run_id": run.run_id,
         "namespace": run.namespace,
-        "fingerprint": fingerprint(run.task).hash,
+        "fingerprint": task.hash,
         "task_group": run.task_group,
         "task_type": run.task_type,
         "domain": run.domain,
@@ -130,11 +131,7 @@ def forget_runs(connection: Connection, run_ids: Collection[str]) -> None:
     for first in range(0, len(ids), _PART):
         found = connection.execute(
             select(pools.namespace, pools.pool)
-            .join_from(
-                fingerprinted_runs,
-                task_pools,
-                (pools.namespace == filed.namespace) & (pools.fingerprint == filed.fingerprint),
-            )
+            .select_from(POOLED_RUNS)
             .where(filed.run_id.in_(ids[first : first + _PART]))
             .distinct()
         ).all()

@@ -158,19 +158,24 @@ class TaskIndex:
 
         ``task_type`` and ``domain`` count where an entry names its own as well; they rank and never exclude.
         """
-        if limit < 1:
-            return []
-        found = self._look(text, max(POOL, limit), task_type, domain)
-        scores = found.weights.probability(found.utility)
-        return [
-            Match(entry.id, float(score), parts := self._parts(row, entry, task_type, domain), _explain(parts))
-            for entry, score, row in zip(found.entries[:limit], scores, found.features, strict=False)
-        ]
+        return self.weigh(text, limit, task_type, domain)[1] if limit >= 1 else []
 
     def confidence(self, text: str, task_type: str | None = None, domain: str | None = None) -> float:
         """The probability, 0..1, that some entry fits: that it follows the same template as ``text``."""
         found = self._look(text, POOL, task_type, domain)
         return found.weights.fits(found.utility)
+
+    def weigh(
+        self, text: str, limit: int = 5, task_type: str | None = None, domain: str | None = None
+    ) -> tuple[float, list[Match]]:
+        """:meth:`confidence` and :meth:`search` from one look, for whoever wants both. With a ``limit`` above
+        :data:`POOL` more candidates are looked at, and the confidence is that in all of them."""
+        found = self._look(text, max(POOL, limit), task_type, domain)
+        scores = found.weights.probability(found.utility)
+        return found.weights.fits(found.utility), [
+            Match(entry.id, float(score), parts := self._parts(row, entry, task_type, domain), _explain(parts))
+            for entry, score, row in zip(found.entries[:limit], scores, found.features, strict=False)
+        ]
 
     def abstains(self, text: str, task_type: str | None = None, domain: str | None = None) -> bool:
         """Whether nothing fits well enough to be used: :meth:`confidence` is below :attr:`threshold`."""

@@ -22,21 +22,18 @@ from .induction import known_texts
 from .planning import MAX_RECORDS, Plan, Planner, solved_task
 from .pools import Pools
 from .searching import Answer, similar
+from .sketches import SAMPLE, lot
 from .steps import trace_of
-from .tables import fingerprinted_runs, skill_templates, task_pools
+from .tables import POOLED_RUNS, fingerprinted_runs, skill_templates, task_pools
 from .template_record import TemplateRecord, difference
 from .writes import Effects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from .known_texts import KnownTexts
-
-SAMPLE = 96
-"""Runs of a pool with one verdict that are looked into, chosen by a hash of their ids: shares of them are known to
-about 10%, and a pool of thousands costs no more than one of hundreds."""
 
 _record = msgspec.json.Decoder(TemplateRecord).decode
 _encode = msgspec.json.encode
@@ -110,11 +107,7 @@ class SkillLibrary:
         runs, pools, kept = fingerprinted_runs.c, task_pools.c, skill_templates.c
         rows = connection.execute(
             select(pools.pool, runs.run_id, runs.success, runs.finished_ns)
-            .join_from(
-                fingerprinted_runs,
-                task_pools,
-                (pools.namespace == runs.namespace) & (pools.fingerprint == runs.fingerprint),
-            )
+            .select_from(POOLED_RUNS)
             .where(runs.namespace == self.namespace)
         )
         members: dict[str, list[tuple[str, bool, int]]] = {}
@@ -132,6 +125,8 @@ class SkillLibrary:
         for pool, found in members.items():
             signature = _signature(found)
             before, state = done.get(pool, ("", ""))
+            if not before and not any(success for _, success, _ in found):
+                continue  # failures alone make no template, however often they are looked into
             if signature != before and state != "deleted":
                 waiting[pool] = (signature, _sampled(found), max(finished for _, _, finished in found))
         return waiting
@@ -204,13 +199,7 @@ class SkillLibrary:
 
     def _templates(self, connection: Connection) -> list[TemplateRecord]:
         table = skill_templates.c
-        rows = connection.execute(
-            select(table.body).where(
-                table.namespace == self.namespace,
-                table.version == _newest(self.namespace),
-                table.state != "deleted",
-            )
-        ).scalars()
+        rows = connection.execute(select(table.body).where(*self._offered())).scalars()
         return sorted(map(_record, rows), key=lambda record: record.name)
 
     def similar(self, task: str, **wanted: Any) -> Answer:
@@ -220,13 +209,7 @@ class SkillLibrary:
             self._pools.place_all(connection)
         with self.store.reading() as connection:
             table = skill_templates.c
-            rows = connection.execute(
-                select(table.pool, table.body).where(
-                    table.namespace == self.namespace,
-                    table.version == _newest(self.namespace),
-                    table.state != "deleted",
-                )
-            )
+            rows = connection.execute(select(table.pool, table.body).where(*self._offered()))
             templates = {row.pool: _record(row.body) for row in rows}
         return similar(self._pools, templates, task, **wanted)
 
@@ -238,14 +221,13 @@ class SkillLibrary:
             solved = connection.execute(
                 select(filed.run_id).where(filed.namespace == self.namespace, filed.success.is_(True))
             ).scalars()
-            wanted = set(sorted(solved, key=_lot)[:MAX_RECORDS])
+            wanted = set(sorted(solved, key=lot)[:MAX_RECORDS])
             names: dict[str, str] = {
                 row.fingerprint: row.name
                 for row in connection.execute(
                     select(pools.fingerprint, kept.name)
                     .join_from(task_pools, skill_templates, (kept.pool == pools.pool))
-                    .where(pools.namespace == self.namespace, kept.namespace == self.namespace)
-                    .where(kept.version == _newest(self.namespace), kept.state != "deleted")
+                    .where(pools.namespace == self.namespace, *self._offered())
                 )
             }
             for run_id in self._planned - wanted:
@@ -263,8 +245,9 @@ class SkillLibrary:
         Raises:
             NotFound: there is none, or several ids begin so.
         """
-        matching = [one for one in self.templates() if ref in (one.template_id, one.name)]
-        matching = matching or [one for one in self.templates() if ref and one.template_id.startswith(ref)]
+        known = self.templates()
+        matching = [one for one in known if ref in (one.template_id, one.name)]
+        matching = matching or [one for one in known if ref and one.template_id.startswith(ref)]
         if len(matching) != 1:
             what = "several templates begin with" if matching else "there is no template"
             raise NotFound(f"{what} {ref[:80]!r}; see what there is with `seasoned skills list`")
@@ -295,11 +278,7 @@ class SkillLibrary:
             ).scalar()
             rows = connection.execute(
                 select(runs.run_id, runs.success)
-                .join_from(
-                    fingerprinted_runs,
-                    task_pools,
-                    (pools.namespace == runs.namespace) & (pools.fingerprint == runs.fingerprint),
-                )
+                .select_from(POOLED_RUNS)
                 .where(runs.namespace == self.namespace, pools.pool == pool)
                 .order_by(runs.finished_ns, runs.run_id)
             )
@@ -315,6 +294,11 @@ class SkillLibrary:
                 .where(table.c.namespace == self.namespace, table.c.template_id == template_id)
                 .values(state="deleted")
             )
+
+    def _offered(self) -> tuple[ColumnElement[bool], ...]:
+        """What rows of the newest versions fulfil whose templates nobody deleted."""
+        table = skill_templates.c
+        return table.namespace == self.namespace, table.version == _newest(self.namespace), table.state != "deleted"
 
     def _newest_of_pool(self, connection: Connection, pool: str) -> TemplateRecord | None:
         table = skill_templates.c
@@ -342,16 +326,12 @@ def _newest(namespace: str) -> Any:
     )
 
 
-def _lot(run_id: str) -> tuple[str, str]:
-    return hashlib.blake2b(run_id.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest(), run_id
-
-
 def _sampled(members: Iterable[tuple[str, bool, int]]) -> list[str]:
     """At most :data:`SAMPLE` runs of each verdict: every run draws its lot by itself, so order does not matter."""
     chosen: list[str] = []
     members = list(members)
     for verdict in (True, False):
-        ids = sorted((run_id for run_id, success, _ in members if success is verdict), key=_lot)
+        ids = sorted((run_id for run_id, success, _ in members if success is verdict), key=lot)
         chosen += ids[:SAMPLE]
     return chosen
 

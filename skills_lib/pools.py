@@ -83,9 +83,10 @@ class Pools:
 
     def pool_for(self, text: str, domain: str | None) -> str | None:
         """The pool that a task belongs to; None where it is like none that is known."""
-        if not text or self.index.confidence(text, None, domain) < SURE:
+        confidence, matches = self.index.weigh(text, LOOKED_AT, None, domain)
+        if not text or confidence < SURE:
             return None
-        for match in self.index.search(text, LOOKED_AT, None, domain):
+        for match in matches:
             name = str(match.id)
             if self._domains[name] == domain:
                 return self.of[name] if match.score >= SURE else None

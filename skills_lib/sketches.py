@@ -126,11 +126,12 @@ class Pool(msgspec.Struct):
 
 
 def _sampled(sketches: list[Sketch]) -> list[Sketch]:
-    return sorted(sketches, key=_lot)[:SAMPLE]
+    return sorted(sketches, key=lambda sketch: lot(sketch.run_id))[:SAMPLE]
 
 
-def _lot(sketch: Sketch) -> tuple[str, str]:
-    return digest(sketch.run_id), sketch.run_id
+def lot(run_id: str) -> tuple[str, str]:
+    """A run's lot in a sample: those with the lowest are taken."""
+    return digest(run_id), run_id
 
 
 def origins_of(given: Given) -> tuple[Origin, ...]:

@@ -55,6 +55,13 @@ task_pools: Final = Table(
 """Which tasks are pooled: ``pool`` is the fingerprint of the first of them. Kept once it is decided, so that a task
 stays with the template that was learned from it."""
 
+POOLED_RUNS: Final = fingerprinted_runs.join(
+    task_pools,
+    (task_pools.c.namespace == fingerprinted_runs.c.namespace)
+    & (task_pools.c.fingerprint == fingerprinted_runs.c.fingerprint),
+)
+"""Runs with the pool of their task."""
+
 skill_templates: Final = Table(
     "skill_templates",
     metadata,

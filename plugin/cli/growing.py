@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...instrumentation.errors import ConfigError, NotFound
+from ...instrumentation.errors import ConfigError
 from . import options, output
 from .looking import without_outcome
 
@@ -44,9 +44,7 @@ def growth(
     events}}. Without AGENT, a list of these without history.
     """
     config = options.configured(home, db, namespace=namespace)
-    if not options.recorded(config):
-        raise NotFound(options.nothing_yet(config))
-    with options.workspace(config, update=not no_flush) as opened, opened.store.reading() as connection:
+    with options.records(config, update=not no_flush) as (opened, connection):
         from ...growth import history
         from .growth_view import EVENTS_READ
 
@@ -56,7 +54,7 @@ def growth(
         profiles = found if isinstance(found, list) else [found]
         last = history.last_runs(connection, name)
         past: dict[str, Any] = {}
-        if agent is not None:
+        if agent is not None and (json or html is None):  # the page reads its own
             past = history.history(connection, name, agent, **({} if json else {"events": EVENTS_READ}))
         missing = without_outcome(connection, name)
         if html is not None:
@@ -93,9 +91,7 @@ def agents(
     last_run_at}].
     """
     config = options.configured(home, db, namespace=namespace)
-    if not options.recorded(config):
-        raise NotFound(options.nothing_yet(config))
-    with options.workspace(config, update=not no_flush) as opened, opened.store.reading() as connection:
+    with options.records(config, update=not no_flush) as (opened, connection):
         from ...growth import history
 
         plugin = _plugin(opened)
@@ -179,9 +175,7 @@ def prompt(
     "events": [{"id", "event", "rule", "run_id", "at"}]}]}]}. A line's reason is there where its plugin gives one.
     """
     config = options.configured(home, db, namespace=namespace)
-    if not options.recorded(config):
-        raise NotFound(options.nothing_yet(config))
-    with options.workspace(config, update=not no_flush) as opened, opened.store.reading() as connection:
+    with options.records(config, update=not no_flush) as (opened, connection):
         opened.hooks.hook.store_changed(connection=connection)
         plugin = opened.hooks.get_plugin("growth")
         own = config.namespace if plugin is None else _namespace(plugin, connection)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...instrumentation.errors import NotFound
 from ..ending import hint
 from . import options, output
 
@@ -151,9 +150,7 @@ def show(
     from . import transcript
 
     config = options.configured(home, db)
-    if not options.recorded(config):
-        raise NotFound(options.nothing_yet(config))
-    with options.workspace(config, update=not no_flush) as opened, opened.store.reading() as connection:
+    with options.records(config, update=not no_flush) as (_, connection):
         record = reading.find(connection, run)
         # closed before the connection, also where the reader of our output goes away in the middle
         with contextlib.closing(reading.events(connection, record.run_id, prompts=prompts)) as recorded:

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...instrumentation import home as home_folder
+from ...instrumentation.errors import NotFound
 from . import output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Connection
 
     from ..config import Config
     from ..runtime import Workspace
@@ -89,6 +92,15 @@ def workspace(config: Config, *, update: bool = True) -> Iterator[Workspace]:
             output.hint(f"seasoned: this may be behind what was recorded: {error}")
     finally:
         opened.close(flush=False)
+
+
+@contextlib.contextmanager
+def records(config: Config, *, update: bool = True) -> Iterator[tuple[Workspace, Connection]]:
+    """A :func:`workspace` and its database to read from; raises NotFound where nothing is recorded yet."""
+    if not recorded(config):
+        raise NotFound(nothing_yet(config))
+    with workspace(config, update=update) as opened, opened.store.reading() as connection:
+        yield opened, connection
 
 
 def bring_up_to_date(opened: Workspace, description: str = "Bringing the database up to date") -> FlushReport:

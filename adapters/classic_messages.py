@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..instrumentation.runs import CURRENT, Run, substantial
+from ..instrumentation.runs import CURRENT, Run
 from .classic_state import INTERNAL, PLACE, Chat, Core, Place, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..instrumentation.recorder import Recorder
     from .patching import Layer, Maker, Method
 
 _OWN_ROLES = frozenset(("tool", "function", "system"))
@@ -179,7 +180,7 @@ def record(core: Core, chat: Chat, sender: str, recipients: list[str], message: 
     # In a chat within a chat the opener stands for the user, whoever it is.
     by_user = role == "user" if run.parent is None else sender == chat.opener
     if by_user and not run.task_substantial and content.__class__ is list:
-        _name_task(run, content)
+        _name_task(core.recorder, run, content)
     core.recorder.message(run, sender, recipients, role, content, by_user=by_user)
 
 
@@ -194,9 +195,8 @@ def _calls(message: Any, sender: str) -> list[tuple[Any, str, str]]:
     return found
 
 
-def _name_task(run: Run, parts: list[Any]) -> None:
+def _name_task(recorder: Recorder, run: Run, parts: list[Any]) -> None:
     """The texts among the parts of a multimodal message may name the run's task."""
     text = " ".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
     if text.strip():
-        run.task_substantial = substantial(text)
-        run.task = text
+        recorder.name_task(run, text)

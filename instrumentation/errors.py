@@ -11,6 +11,7 @@
     ├── JournalError             a journal file that cannot be read
     │   └── JournalVersionError  it was written by another version of this package
     ├── RunFormatError           an import file or a record in it is not a recorded run
+    ├── SkillFileError           a SKILL.md folder that cannot be read or written
     ├── NotFound                 no such run or agent
     │   └── Ambiguous            a shortened run id that fits several runs
     ├── OutcomeError             an outcome or feedback that makes no sense
@@ -59,6 +60,10 @@ class JournalVersionError(JournalError):
 
 class RunFormatError(SeasonedError):
     """An import file, or one record in it, is not a recorded run."""
+
+
+class SkillFileError(SeasonedError):
+    """A SKILL.md folder breaks the rules of its format, is not safe to read, or cannot be written."""
 
 
 class NotFound(SeasonedError):

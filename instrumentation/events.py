@@ -75,7 +75,7 @@ PAYLOAD_KEYS: dict[str, tuple[str, ...]] = {
     "human_input": ("content",),
     "artifact": ("path", "content"),
     "context_snapshot": ("content", "reason"),
-    "injection": ("text", "tokens", "sections"),
+    "injection": ("text", "tokens", "sections", "templates"),
     "error": ("error_type", "error", "ends_run"),
     "feedback": ("source", "content", "positive"),
     "outcome": ("success", "quality", "source", "complexity", "flags", "cost_usd"),

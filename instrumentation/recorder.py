@@ -62,6 +62,7 @@ class Recorder:
         self.listeners: tuple[Callable[[Event], None], ...] = ()
         self.on_start: Callable[[Run], None] | None = None
         self.on_finish: Callable[[Run], None] | None = None
+        self.on_task: Callable[[Run], None] | None = None
         self.events = 0
         self.runs_started = 0
 
@@ -200,11 +201,17 @@ class Recorder:
         """Record a message. ``by_user`` says that it may name the run's task."""
         payload: dict[str, Any] = {"recipients": recipients, "role": role, "content": content}
         if by_user and not run.task_substantial and content.__class__ is str and content:
-            run.task_substantial = substantial(content)
-            run.task = content
+            self.name_task(run, content)
             payload["task"] = True
         run.agents[sender] = None
         self._put(run, "message", sender, payload)
+
+    def name_task(self, run: Run, task: str) -> None:
+        """What the run is about, as far as it is known now."""
+        run.task_substantial = substantial(task)
+        run.task = task
+        if self.on_task is not None:
+            self.guard.call("task named", self.on_task, run)
 
     def transition(self, run: Run, from_agent: str, to_agent: str, reason: str) -> None:
         """Record who speaks next, and why. In most groups the reason is the same word every time."""
@@ -301,6 +308,8 @@ class Recorder:
         self._started(run, resumed=False, model=model, source=source, at=at)
         if self.on_start is not None:
             self.guard.call("run started", self.on_start, run)
+        if run.task is not None and self.on_task is not None:
+            self.guard.call("task named", self.on_task, run)
         return run
 
     def resume(self, run: Run) -> None:

@@ -54,12 +54,17 @@ class Section(msgspec.Struct, frozen=True):
         text: what the model reads: a heading and its lines.
         why: where it comes from, with the exact figures; shown by ``seasoned prompt``, never to the model.
         priority: sections with lower numbers come first, and are the last to be dropped for want of space.
+        whole: whether it makes sense only as a whole: then its room is set aside before the others get theirs, and it
+            is left out rather than cut.
+        source: what it was made from, for the record of what was given: a template's id, name and version.
     """
 
     name: str
     text: str
     why: str = ""
     priority: int = 100
+    whole: bool = False
+    source: dict[str, Any] | None = None
 
 
 class Reason(msgspec.Struct, frozen=True):

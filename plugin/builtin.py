@@ -14,7 +14,8 @@ from ..growth.plugin import GrowthPlugin
 from ..growth.roster import load_roster
 from ..growth.rules import load_rules
 from ..instrumentation.outcome_rules import rules_from
-from ..skills_lib.plugin import Experience, TaskTypes
+from ..skills_lib.giving import Procedures
+from ..skills_lib.plugin import Experience, TaskTypes, Templates
 from .hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def plugins(config: Config, hooks: Hooks) -> Iterator[tuple[str, object]]:
     yield "outcome-rules", OutcomeRules(rules_from(config.outcome), hooks)
     yield "task-types", TaskTypes()
     yield "experience", Experience(config.namespace)
+    yield "templates", Templates()
+    yield "procedures", Procedures(config.namespace, hooks.guard)
     roster = load_roster(config.roster) if config.roster else None
     rules = load_rules(config.rules) if config.rules else None
 

@@ -35,7 +35,12 @@ class Block(msgspec.Struct, frozen=True):
 
     def public(self) -> dict[str, Any]:
         """As ``seasoned prompt --json`` prints it."""
-        return {"text": self.text, "tokens": self.tokens, "sections": [msgspec.to_builtins(s) for s in self.sections]}
+        sections = [msgspec.to_builtins(section) for section in self.sections]
+        for section in sections:
+            if section["source"] is None:
+                del section["source"]
+            del section["whole"]
+        return {"text": self.text, "tokens": self.tokens, "sections": sections}
 
 
 def tokens(text: str) -> int:
@@ -56,15 +61,28 @@ def compose(agent: str, sections: Sequence[Section], budget: int) -> Block:
     """The block of ``sections`` for ``agent`` within ``budget`` tokens.
 
     Sections come by priority, then name. Where they do not fit, lines are dropped from the end, and a heading
-    that is left alone goes too.
+    that is left alone goes too. A section that makes sense only as a whole has its room set aside first, or is left
+    out.
     """
     name = inert(agent).replace('"', "'").replace("\n", " ")
     start, end = f'<experience agent="{name}">', "</experience>"
     room = budget * CHARACTERS_PER_TOKEN - len(start) - len(end) - 1
     kept: list[Section] = []
-    for section in sorted(sections, key=lambda section: (section.priority, section.name)):
+    in_order = sorted(sections, key=lambda section: (section.priority, section.name))
+    whole: dict[int, str] = {}
+    for number, section in enumerate(in_order):
+        if section.whole:
+            text = inert(section.text).strip()
+            if 0 < len(text) < room:
+                whole[number] = text
+                room -= len(text) + 1
+    for number, section in enumerate(in_order):
+        if section.whole:
+            if number in whole:
+                kept.append(msgspec.structs.replace(section, text=whole[number]))
+            continue
         lines: list[str] = []
-        for line in inert(section.text).strip().split("\n"):
+        for line in inert(section.text).strip().split("\n") if room > 0 else ():
             if len(line) + 1 > room:
                 room = 0
                 break
@@ -72,8 +90,6 @@ def compose(agent: str, sections: Sequence[Section], budget: int) -> Block:
             lines.append(line)
         if len(lines) > 1 or (lines and "\n" not in section.text.strip()):
             kept.append(msgspec.structs.replace(section, text="\n".join(lines)))
-        if room <= 0:
-            break
     if not kept:
         return Block("", 0, ())
     text = "\n".join((start, *(section.text for section in kept), end))
@@ -112,5 +128,9 @@ class Composer:
         text = run.blocks.setdefault(agent, block.text)
         if text and text is block.text:
             sections = [{"name": s.name, "text": s.text, "why": s.why} for s in block.sections]
-            self._recorder.record(run, "injection", agent, {"text": text, "tokens": block.tokens, "sections": sections})
+            payload: dict[str, Any] = {"text": text, "tokens": block.tokens, "sections": sections}
+            templates = [s.source for s in block.sections if s.source is not None]
+            if templates:
+                payload["templates"] = templates
+            self._recorder.record(run, "injection", agent, payload)
         return text

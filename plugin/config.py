@@ -49,6 +49,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         token_budget: the longest block that an agent is given, in tokens (estimated as characters / 4).
         idle_minutes: after how many minutes of rest a follow-up is a new run.
         roster: path of the agents' roster (TOML).
+        semantic: compare tasks by meaning as well, where the extra ``semantic`` is installed. It is loaded in the
+            background (seconds, half a gigabyte); until then words alone decide.
         rules: path of the numbers that growth follows (TOML), see ``docs/growth.md``.
         prices: path of a price table (TOML) that overrides the shipped prices of models.
         redact: further secrets: names and the regular expressions that find them.
@@ -69,6 +71,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     content: bool = True
     token_budget: int = 400
     idle_minutes: float = 30.0
+    semantic: bool = False
     roster: str | None = None
     rules: str | None = None
     prices: str | None = None

@@ -36,10 +36,13 @@ if TYPE_CHECKING:
     from ..instrumentation.events import Event
     from .runtime import Runtime
 
-BUNDLED = "runs_tau_airline.jsonl.gz"
+BUNDLED = ("runs_tau_airline.jsonl.gz", "runs_tau_retail.jsonl.gz")
 """The recorded runs that come with the package; see ``data/README.md`` for where they are from."""
 
 NAMESPACE = "demo"
+REVIEWED = 8
+"""After so many runs templates are brought up to date, as the background of an application does every few seconds."""
+
 SKILLS_SHOWN = 6
 """Skills shown for each agent."""
 
@@ -50,6 +53,8 @@ class DemoResult:
 
     Attributes:
         home: the folder with journal and database.
+        procedure: the last procedure that an agent was given with its block, or "" if none was.
+        templates: how many templates the library has learned, and how many of them are ready.
         report: the HTML page.
         runs: how many runs were played.
         block: the text that an agent received in the last run, or "" if none did.
@@ -63,6 +68,8 @@ class DemoResult:
     runs: int
     block: str
     receiver: str | None
+    procedure: str
+    templates: tuple[int, int]
     before: list[dict[str, Any]]
     after: list[dict[str, Any]]
     seconds: float
@@ -72,8 +79,10 @@ def bundled_runs(limit: int | None = None) -> Iterator[RecordedRun]:
     """The recorded runs that come with the package, in their order; the first ``limit`` of them if given."""
     from ..adapters.recorded import read
 
-    with resources.as_file(resources.files(str(__package__)) / "data" / BUNDLED) as path:
-        yield from itertools.islice(read([path]), limit)
+    with contextlib.ExitStack() as stack:
+        data = resources.files(str(__package__)) / "data"
+        paths = [stack.enter_context(resources.as_file(data / name)) for name in BUNDLED]
+        yield from itertools.islice(read(paths), limit)
 
 
 def run_demo(
@@ -96,7 +105,7 @@ def run_demo(
 
     if importlib.util.find_spec("autogen") is None:
         raise MissingExtra("autogen", "autogen")
-    console.print(plain("seasoned demo: recorded runs of an airline's customer service, played again", "bold"))
+    console.print(plain("seasoned demo: recorded runs of an airline's and a shop's customer service", "bold"))
     with console.status("Loading AutoGen"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the framework's own, about what it would like to be installed
         version = getattr(framework(), "__version__", "?")
@@ -104,7 +113,7 @@ def run_demo(
     records = list(bundled_runs(runs))
     console.print(
         plain(
-            f"{len(records)} runs of tau-bench (GPT-4o) through AutoGen {version}: customer, agent and tools in a "
+            f"{len(records)} runs of tau-bench (GPT-4o, GPT-4.1) through AutoGen {version}: customer, agent and tools in a "
             f"real GroupChat.\nThe model and the tools answer as recorded, so no key is needed. Recorded in {folder}\n"
         )
     )
@@ -115,8 +124,12 @@ def run_demo(
             _show_recorded(console, connection, active)
         after = _profiles(active)
         _show_growth(console, before, after)
+        templates = _show_library(console, active)
         injection = _injection(active, last)
         _show_block(console, injection)
+        given = _last_given(active)
+        if given is not None and (injection is None or given.run_id != injection.run_id):
+            _show_procedure(console, active, given)
         report = _report(active, folder)
     seconds = time.monotonic() - started
     _show_end(console, folder, report, db, seconds)
@@ -126,6 +139,8 @@ def run_demo(
         runs=len(records),
         block=injection.payload["text"] if injection else "",
         receiver=injection.agent if injection else None,
+        procedure=_procedure(given) if given else "",
+        templates=templates,
         before=before,
         after=after,
         seconds=seconds,
@@ -158,8 +173,8 @@ def _recording(folder: Path, db: str | None) -> Iterator[Runtime]:
             os.environ[name] = said
 
 
-def _flush(active: Runtime) -> None:
-    report = active.flush()
+def _flush(active: Runtime, *, review: bool = True) -> None:
+    report = active.service.flush(review="asked" if review else None)
     if report.error:
         raise StoreError(report.error)
 
@@ -174,9 +189,9 @@ def _play(console: Console, active: Runtime, records: list[RecordedRun]) -> str 
     last: str | None = None
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("Playing", total=len(records))
-        for record in records:
+        for number, record in enumerate(records, 1):
             last = reenact(record).run_id
-            _flush(active)
+            _flush(active, review=number % REVIEWED == 0 or number == len(records))
             bar.advance(task)
     console.print()
     return last
@@ -197,6 +212,23 @@ def _injection(active: Runtime, run_id: str | None) -> Event | None:
         return None
     with active.store.reading() as connection:
         return next(iter(reading.events(connection, run_id, kinds=("injection",))), None)
+
+
+def _last_given(active: Runtime) -> Event | None:
+    """The last injection that brought a procedure."""
+    from ..instrumentation import reading
+
+    with active.store.reading() as connection:
+        for run in reading.runs(connection, namespace=active.config.namespace):
+            for event in reading.events(connection, run.run_id, kinds=("injection",)):
+                if event.payload.get("templates"):
+                    return event
+    return None
+
+
+def _procedure(injection: Event) -> str:
+    sections = injection.payload.get("sections") or ()
+    return next((section["text"] for section in sections if section["name"] == "procedure"), "")
 
 
 def _report(active: Runtime, folder: Path) -> Path:
@@ -272,6 +304,41 @@ def _show_growth(console: Console, before: list[dict[str, Any]], after: list[dic
     console.print()
 
 
+def _show_library(console: Console, active: Runtime) -> tuple[int, int]:
+    """The templates that are ready; returns how many there are, and how many of them are ready."""
+    from ..skills_lib.library import SkillLibrary
+
+    templates = SkillLibrary(active.store, NAMESPACE).templates()
+    ready = [record for record in templates if record.state in ("ready", "withdrawn")]
+    console.print(plain("What the library has learned", "bold"))
+    shown = table("Procedure", ">tasks", ">solved", ">failed", ">given", "steps")
+    shown.columns[5].no_wrap = False
+    for record in sorted(ready, key=lambda record: (-record.solved, record.name)):
+        steps = ", ".join(step["tool"] for step in record.procedure if not step["optional"])
+        shown.add_row(
+            plain(one_line(record.name, 40)), str(record.tasks), str(record.solved), str(record.failed),
+            str(record.metrics.get("given", 0)), plain(steps, "dim"),
+        )  # fmt: skip
+    console.print(shown)
+    console.print(plain(f"and {len(templates) - len(ready)} that rest on too little yet to be given to anybody", "dim"))
+    console.print()
+    return len(templates), len(ready)
+
+
+def _show_procedure(console: Console, active: Runtime, injection: Event) -> None:
+    """The last procedure that was given, and what for."""
+    from rich.panel import Panel
+
+    from ..instrumentation import reading
+
+    with active.store.reading() as connection:
+        run = reading.find(connection, injection.run_id)
+    console.print(plain(f"What {injection.agent} was given for a task that it knew", "bold"))
+    console.print(plain(one_line(run.task, 110), "dim"))
+    console.print(Panel(plain(_procedure(injection)), padding=(0, 1), expand=False))
+    console.print()
+
+
 def _show_block(console: Console, injection: Event | None) -> None:
     from rich.panel import Panel
 
@@ -292,4 +359,5 @@ def _show_end(console: Console, folder: Path, report: Path, db: str | None, seco
     console.print(plain(f"  runs     seasoned runs {place}"), soft_wrap=True)
     console.print(plain(f"  a run    seasoned show last {place}"), soft_wrap=True)
     console.print(plain(f"  growth   seasoned growth agent {place}"), soft_wrap=True)
+    console.print(plain(f"  library  seasoned skills list {place} --namespace {NAMESPACE}"), soft_wrap=True)
     console.print(plain(f"Done in {seconds:.0f} s. Everything is in that folder; delete it when you like."))

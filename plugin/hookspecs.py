@@ -6,7 +6,7 @@ point group ``seasoned``. The built-in parts (growth, the task classifier, the a
 rules) are plugins on these same hooks. Every call runs under the guard: what a plugin raises is counted and
 logged once, and counts as its not having answered.
 
-Two kinds of place call them. *In the application's thread*: ``run_started``, ``run_finished``,
+Two kinds of place call them. *In the application's thread*: ``run_started``, ``task_named``, ``run_finished``,
 ``event_recorded``, ``prompt_sections``; these must be quick and must not touch the database. *In the background*
 (the thread that follows the journal, or a command): the others. This module imports nothing of ours at run time.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import typer
     from sqlalchemy import Connection
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..instrumentation.reading import RunRecord
     from ..instrumentation.records import Ability, Achievement, OutcomeRule, Reason, Section, Sink, SkillUse, Verdict
     from ..instrumentation.runs import Run
+    from ..instrumentation.store import Store
     from ..instrumentation.tap import Adapter
     from .config import Config
 
@@ -98,6 +99,12 @@ def run_started(run: Run) -> None:
 
 
 @hookspec
+def task_named(run: Run) -> None:
+    """A run's task is known now (``run.task``), or a more substantial text has taken its place, in the application's
+    thread. Be quick."""
+
+
+@hookspec
 def event_recorded(event: Event) -> None:
     """An event was written, in the application's thread, redacted and in full. Costs every event some time."""
 
@@ -145,6 +152,14 @@ def exercised_skills(run: RunRecord, agent: str, events: Sequence[Event]) -> Seq
 def learn(run: RunRecord, connection: Connection) -> None:
     """Learn from a finished and judged run, in a transaction of its own; called in the order (finished at,
     run id) as far as runs arrive in it, and again for a run whose outcome has changed."""
+
+
+@hookspec
+def review(store: Store, namespaces: Collection[str], occasion: str, until: float | None) -> bool | None:
+    """Runs of these namespaces were learned from, and none waits now: the time for what looks at many runs at once, in
+    short transactions of its own. The ``occasion`` is ``asked`` (a flush or a command: do everything), ``background``
+    (beside the application: do what is worth it) or ``ending`` (the program waits to end: do what is quick);
+    ``until`` (:func:`time.monotonic`) is when to stop. True says that something is left, and asks for another call."""
 
 
 @hookspec

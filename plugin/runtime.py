@@ -160,6 +160,8 @@ class Runtime(Workspace):
         self.recorder.on_start = self._run_started
         if self.hooks.has("run_finished"):
             self.recorder.on_finish = lambda run: hook.run_finished(run=run)
+        if self.hooks.has("task_named"):
+            self.recorder.on_task = lambda run: hook.task_named(run=run)
         if self.hooks.has("event_recorded"):
             self.recorder.listeners = (lambda event: hook.event_recorded(event=event),)
         self._tells_start = self.hooks.has("run_started")
@@ -275,7 +277,7 @@ def _at_exit() -> None:
     with contextlib.suppress(Exception):
         text = None
         if runtime.service.running:
-            runtime.flush(EXIT_SECONDS)
+            runtime.service.flush(EXIT_SECONDS, review="ending")
             text = runtime.summary()
         disable()
         if text:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -34,10 +34,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("seasoned")
 
+Occasion = Literal["asked", "background", "ending"]
+"""When many runs are looked at together: see the hook ``review``."""
+
 REST_SECONDS = 2.0
 """Between two steps while something is being recorded."""
 LONG_REST_SECONDS = 5.0
 """Between two steps while nothing is: then only the journals of other, dead processes may wait."""
+REVIEW_REST_SECONDS = 10.0
+"""Between two looks at many runs at once, beside the application: they cost more than learning from one."""
+REVIEW_SECONDS = 2.0
+"""How long such a look may take; what is left is done at the next."""
 
 
 class FlushReport(msgspec.Struct, frozen=True):
@@ -103,6 +110,9 @@ class Service:
         self._seen_version: int | None = None
         self._sinks: Sequence[Any] | None = None
         self._inherited: object = None
+        self._done = Step()
+        self._review_due = True
+        self._reviewed_at = 0.0
         self.error: str | None = None
 
     # -- the thread ------------------------------------------------------------------------------------------
@@ -122,7 +132,7 @@ class Service:
         if self._thread is not None:
             self._thread.join(timeout)
         begun = self.running or self._ingester is not None
-        report = self.flush(timeout) if flush and begun else FlushReport()
+        report = self.flush(timeout, review="ending") if flush and begun else FlushReport()
         if self._lock.acquire(timeout=1.0):
             try:
                 if self.lessons.verdicts is not None:
@@ -165,6 +175,9 @@ class Service:
             try:
                 with self._lock:
                     did = self._step().read > 0
+                    now = time.monotonic()
+                    if self._review_due and now >= self._reviewed_at + REVIEW_REST_SECONDS:
+                        self._review("background", now + REVIEW_SECONDS)
                 self.error = None
             except SeasonedError as error:
                 if self.error is None:
@@ -206,8 +219,11 @@ class Service:
             self._ingester = self._open_ingester(self.store)
         return self._ingester
 
-    def flush(self, timeout: float = 30.0) -> FlushReport:
-        """Bring everything written so far into the database and learn from it. Raises nothing: see the report."""
+    def flush(self, timeout: float = 30.0, *, review: Occasion | None = "asked") -> FlushReport:
+        """Bring everything written so far into the database and learn from it. Raises nothing: see the report.
+
+        ``review``: on which occasion many runs are looked at together; None leaves that for another time.
+        """
         deadline = time.monotonic() + timeout
         ingested = judged = learned = 0
         more = False
@@ -216,18 +232,21 @@ class Service:
             if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 error = f"not done after {timeout:g} seconds"
                 break
+            error = None
             try:
                 step = self._step()
                 more = step.read > 0 or step.judged > 0
                 if not more:
+                    if review is not None:
+                        self._review(review, deadline)
                     self.ingester.release()
-                error = None
             except SeasonedError as failure:
-                step, error = Step(), str(failure)
+                error = str(failure)
             except Exception as failure:  # noqa: BLE001
                 self._guard.caught("flush", failure)
-                step, error = Step(), f"{type(failure).__name__}: {failure}"
+                error = f"{type(failure).__name__}: {failure}"
             finally:
+                step = self._done
                 self._lock.release()
             ingested, judged, learned = ingested + step.events, judged + step.judged, learned + step.learned
             if error is None and not more:
@@ -247,18 +266,32 @@ class Service:
             return 0
 
     def _step(self) -> Step:
-        """One round of everything."""
+        """One round of everything. How far it has come stands in ``_done``, also where it does not get to its end."""
+        self._done = Step()
         store, ingester = self.store, self.ingester
         if self._sinks is None:
             self._sinks = self._hooks.collect("register_sinks")
         result = ingester.step(want_events=bool(self._sinks))
+        self._done = Step(result.bytes, result.events)
         if self._sinks and result.recorded:
             for sink in self._sinks:
                 self._guard.call(f"sink {getattr(sink, 'name', sink)}", sink.send, result.recorded)
         judged = self.lessons.judge(store)
         learned = self.lessons.learn(store)
+        self._review_due |= learned > 0
+        self._done = Step(result.bytes, result.events, judged, learned)
         self._refresh(store)
-        return Step(result.bytes, result.events, judged, learned)
+        return self._done
+
+    def _review(self, occasion: Occasion, until: float | None) -> None:
+        """Let the plugins look at many runs at once, and load what came of it."""
+        self._review_due = False
+        if self._hooks.has("review"):
+            names = sorted(self.lessons.namespaces)
+            left = self._hooks.hook.review(store=self.store, namespaces=names, occasion=occasion, until=until)
+            self._review_due = any(left)
+            self._reviewed_at = time.monotonic()
+            self._refresh(self.store)
 
     def _refresh(self, store: Store) -> None:
         """Tell the plugins to load experience again, if something was learned here or elsewhere."""
@@ -301,6 +334,7 @@ class Service:
                             done += 1
                             if progress is not None:
                                 progress(done, total)
+            self._review("asked", None)
             self._refresh(store)
         return done
 

@@ -12,6 +12,7 @@ of one verdict weigh together at most as much as :data:`PER_TASK` of them.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -94,6 +95,21 @@ _SENTENCES = {
     ("unresolved", False): "Do not leave an error of {tool} unresolved.",
 }
 _ORIGIN_WORDS = {"slot": "what the user said", "result": "an earlier result", "own": "your own words"}
+
+_TOOL, _ARGUMENT = r"[\w.:/-]{1,64}", r"[\w.*\[\]-]{1,120}"
+_FORMS = [
+    re.escape(sentence)
+    .replace(r"\{tool\}", _TOOL)
+    .replace(r"\{argument\}", _ARGUMENT)
+    .replace(r"\{other\}", "|".join(["(?:" + _TOOL, *map(re.escape, _ORIGIN_WORDS.values())]) + ")")
+    for sentence in _SENTENCES.values()
+]
+_SENTENCE = re.compile("|".join(_FORMS), re.ASCII)
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a check or pitfall is one of the sentences that are written here, about whichever tool."""
+    return _SENTENCE.fullmatch(text) is not None
 
 
 def contrasts(sketches: Iterable[Sketch], level: float = LEVEL) -> list[Contrast]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import bindparam, case, delete, func, select
+from sqlalchemy import bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .fingerprint import Fingerprint, fingerprint
@@ -142,12 +142,13 @@ def forget_runs(connection: Connection, run_ids: Collection[str]) -> None:
 
 
 def clear(connection: Connection, namespaces: Collection[str]) -> None:
-    """Take everything of these namespaces out, but for the templates that somebody deleted: they stay deleted."""
+    """Take everything of these namespaces out before it is made again. The versions of templates stay, because runs
+    tell which one they were given; they are all learned anew, and dropped then where no run is behind them any more."""
     names = list(namespaces)
     for table in (task_fingerprints, fingerprinted_runs, task_pools):
         connection.execute(delete(table).where(table.c.namespace.in_(names)))
     kept = skill_templates.c
-    connection.execute(delete(skill_templates).where(kept.namespace.in_(names), kept.state != "deleted"))
+    connection.execute(update(skill_templates).where(kept.namespace.in_(names)).values(signature=""))
 
 
 def tried(connection: Connection, namespace: str, *, task: str | None = None, group: str | None = None) -> Tried:

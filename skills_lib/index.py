@@ -98,11 +98,13 @@ class TaskIndex:
 
     Safe to use from several threads. Entries are kept in memory; :meth:`save` and :meth:`load` keep them as JSON.
     With an ``encoder`` (:class:`.embedder.Embedder`) the meaning of the wording counts as well, from the moment when it
-    is loaded and has embedded the candidates; until then, and without one, the words alone answer.
+    is loaded and has embedded the candidates; until then, and without one, the words alone answer. ``candidates`` are
+    looked at closely for each task, at most.
     """
 
-    def __init__(self, *, threshold: float = THRESHOLD, encoder: Encoder | None = None) -> None:
+    def __init__(self, *, threshold: float = THRESHOLD, encoder: Encoder | None = None, candidates: int = POOL) -> None:
         self.threshold = threshold
+        self._closely = candidates
         self.vectors = Vectors(encoder) if encoder is not None else None
         self._lock = threading.RLock()
         self._slots: dict[Identity, int] = {}
@@ -162,7 +164,7 @@ class TaskIndex:
 
     def confidence(self, text: str, task_type: str | None = None, domain: str | None = None) -> float:
         """The probability, 0..1, that some entry fits: that it follows the same template as ``text``."""
-        found = self._look(text, POOL, task_type, domain)
+        found = self._look(text, self._closely, task_type, domain)
         return found.weights.fits(found.utility)
 
     def weigh(
@@ -170,7 +172,7 @@ class TaskIndex:
     ) -> tuple[float, list[Match]]:
         """:meth:`confidence` and :meth:`search` from one look, for whoever wants both. With a ``limit`` above
         :data:`POOL` more candidates are looked at, and the confidence is that in all of them."""
-        found = self._look(text, max(POOL, limit), task_type, domain)
+        found = self._look(text, max(self._closely, limit), task_type, domain)
         scores = found.weights.probability(found.utility)
         return found.weights.fits(found.utility), [
             Match(entry.id, float(score), parts := self._parts(row, entry, task_type, domain), _explain(parts))

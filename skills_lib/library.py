@@ -7,44 +7,34 @@ gives the same templates.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
-from ..instrumentation import reading
 from ..instrumentation.errors import NotFound
 from ..instrumentation.store import Store
-from .building import Solved, build
+from .changes import library_changed
 from .fingerprint import fingerprint
-from .induction import known_texts
+from .learner import Learned, Learner, solved_runs
 from .planning import MAX_RECORDS, Plan, Planner, solved_task
 from .pools import Pools
 from .searching import Answer, similar
-from .sketches import SAMPLE, lot
-from .steps import trace_of
+from .sketches import lot
 from .tables import POOLED_RUNS, fingerprinted_runs, skill_templates, task_pools
-from .template_record import TemplateRecord, difference
+from .template_record import TemplateRecord
+from .template_rows import newest_version
+from .uses import adaptations, measured, restore, standing
 from .writes import Effects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from sqlalchemy import ColumnElement, Connection
 
-    from .known_texts import KnownTexts
+    from .embedder import Encoder
 
 _record = msgspec.json.Decoder(TemplateRecord).decode
-_encode = msgspec.json.encode
-
-
-class Learned(msgspec.Struct, frozen=True):
-    """What :meth:`SkillLibrary.learn` did: tasks placed in pools, templates made, and templates with a new version."""
-
-    tasks: int = 0
-    made: int = 0
-    changed: int = 0
 
 
 class SkillLibrary:
@@ -53,19 +43,23 @@ class SkillLibrary:
     Args:
         db_url: an SQLAlchemy URL, or an opened :class:`.store.Store`.
         namespace: whose runs; the only one in the database where None.
+        encoder: makes vectors of tasks (:class:`.embedder.Embedder`), for :meth:`similar`; words alone without one.
 
     Raises:
         StoreError: where the database cannot be used.
         NotFound: where no namespace is given and there is none, or there are several.
     """
 
-    def __init__(self, db_url: str | Store, namespace: str | None = None) -> None:
+    def __init__(self, db_url: str | Store, namespace: str | None = None, *, encoder: Encoder | None = None) -> None:
         self._own = isinstance(db_url, str)
         self.store = Store(db_url) if isinstance(db_url, str) else db_url
         if self._own:
             self.store.prepare()
         self.namespace = namespace if namespace is not None else self._only_namespace()
-        self._pools = Pools(self.namespace)
+        self._pools = Pools(self.namespace, encoder)
+        # what is learned must not depend on whether an encoder is loaded yet
+        learned = self._pools if encoder is None else Pools(self.namespace)
+        self._learner = Learner(self.store, self.namespace, learned)
         self._effects = Effects()
         self._planner = Planner(self._effects.writes)
         self._planned: set[str] = set()
@@ -85,110 +79,16 @@ class SkillLibrary:
 
     # -- learning --------------------------------------------------------------------------------------------
 
-    def learn(self, progress: Callable[[int, int], None] | None = None) -> Learned:
-        """Bring the templates up to date with the runs that were learned from."""
-        with self.store.writing() as connection:
-            tasks = self._pools.place_all(connection)
-        with self.store.reading() as connection:
-            waiting = self._changed_pools(connection)
-        library = known_texts(self._pools.texts.values()) if waiting else None
-        made = changed = 0
-        for number, (pool, (signature, run_ids, newest)) in enumerate(sorted(waiting.items())):
-            with self.store.writing() as connection:
-                version = self._learn_pool(connection, pool, signature, run_ids, newest, library)
-            made += version == 1
-            changed += version > 1
-            if progress is not None:
-                progress(number + 1, len(waiting))
-        return Learned(tasks, made, changed)
-
-    def _changed_pools(self, connection: Connection) -> dict[str, tuple[str, list[str], int]]:
-        """Pools whose runs are others than their template was made from: signature, runs to look into, newest end."""
-        runs, pools, kept = fingerprinted_runs.c, task_pools.c, skill_templates.c
-        rows = connection.execute(
-            select(pools.pool, runs.run_id, runs.success, runs.finished_ns)
-            .select_from(POOLED_RUNS)
-            .where(runs.namespace == self.namespace)
-        )
-        members: dict[str, list[tuple[str, bool, int]]] = {}
-        for pool, run_id, success, finished in rows:
-            members.setdefault(pool, []).append((run_id, bool(success), finished))
-        done = {
-            row.pool: (row.signature, row.state)
-            for row in connection.execute(
-                select(kept.pool, kept.signature, kept.state).where(
-                    kept.namespace == self.namespace, kept.version == _newest(self.namespace)
-                )
-            )
-        }
-        waiting: dict[str, tuple[str, list[str], int]] = {}
-        for pool, found in members.items():
-            signature = _signature(found)
-            before, state = done.get(pool, ("", ""))
-            if not before and not any(success for _, success, _ in found):
-                continue  # failures alone make no template, however often they are looked into
-            if signature != before and state != "deleted":
-                waiting[pool] = (signature, _sampled(found), max(finished for _, _, finished in found))
-        return waiting
-
-    def _learn_pool(
+    def learn(
         self,
-        connection: Connection,
-        pool: str,
-        signature: str,
-        run_ids: list[str],
-        newest: int,
-        library: KnownTexts | None,
-    ) -> int:
-        """Work out one pool's template; returns its version where that is new, else 0."""
-        before = self._newest_of_pool(connection, pool)
-        taken = set() if before is not None else self._names(connection)
-        record = build(pool, self._solved(connection, run_ids), taken, library)
-        if record is None:
-            return 0
-        table = skill_templates
-        if before is not None:
-            record = msgspec.structs.replace(record, version=before.version, name=before.name)
-            if record.content == before.content:
-                connection.execute(
-                    update(table)
-                    .where(
-                        table.c.namespace == self.namespace,
-                        table.c.template_id == record.template_id,
-                        table.c.version == record.version,
-                    )
-                    .values(body=_encode(record).decode(), state=record.state, signature=signature, made_ns=newest)
-                )
-                return 0
-            record = msgspec.structs.replace(record, version=before.version + 1)
-        reason = f"{record.solved} of {record.solved + record.failed} runs of {record.tasks} tasks succeeded"
-        connection.execute(
-            table.insert().values(
-                namespace=self.namespace,
-                template_id=record.template_id,
-                version=record.version,
-                pool=pool,
-                name=record.name,
-                state=record.state,
-                signature=signature,
-                content=record.content,
-                body=_encode(record).decode(),
-                diff=_encode(difference(before, record) if before is not None else {}).decode(),
-                reason=reason,
-                made_ns=newest,
-            )
-        )
-        return record.version
-
-    def _solved(self, connection: Connection, run_ids: list[str]) -> list[Solved]:
-        found: list[Solved] = []
-        for run in reading.runs(connection, run_ids=run_ids, newest_first=False):
-            if run.task is None or run.success is None:
-                continue
-            events = list(reading.tree_events(connection, run.run_id))
-            trace = trace_of(events, run_id=run.run_id, success=run.success)
-            found.append(Solved(trace, run.task, run.domain, run.task_type))
-        return found
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        in_passing: bool = False,
+        until: float | None = None,
+    ) -> Learned:
+        """Bring the templates up to date with the runs that were learned from; the arguments are those of
+        :meth:`.learner.Learner.learn`."""
+        return self._learner.learn(progress, in_passing=in_passing, until=until)
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -198,20 +98,33 @@ class SkillLibrary:
             return self._templates(connection)
 
     def _templates(self, connection: Connection) -> list[TemplateRecord]:
+        return sorted(self._by_pool(connection).values(), key=lambda record: record.name)
+
+    def _by_pool(self, connection: Connection) -> dict[str, TemplateRecord]:
+        """The newest versions by their pools, each with what became of its uses."""
         table = skill_templates.c
-        rows = connection.execute(select(table.body).where(*self._offered())).scalars()
-        return sorted(map(_record, rows), key=lambda record: record.name)
+        rows = connection.execute(select(table.pool, table.body).where(*self._offered())).all()
+        known = measured(connection, self.namespace)
+        found: dict[str, TemplateRecord] = {}
+        for pool, body in rows:
+            record = _record(body)
+            found[pool] = standing(record, known.get(record.template_id))
+        return found
 
     def similar(self, task: str, **wanted: Any) -> Answer:
         """The templates that a task is like, or that the library abstains; the arguments are those of
         :func:`.searching.similar`."""
-        with self.store.writing() as connection:
-            self._pools.place_all(connection)
         with self.store.reading() as connection:
-            table = skill_templates.c
-            rows = connection.execute(select(table.pool, table.body).where(*self._offered()))
-            templates = {row.pool: _record(row.body) for row in rows}
+            self._pools.load(connection)
+            templates = self._by_pool(connection)
         return similar(self._pools, templates, task, **wanted)
+
+    def settle(self, timeout: float) -> bool:
+        """Wait, at most ``timeout`` seconds, until an encoder has embedded what is known; True when it has."""
+        with self.store.reading() as connection:
+            self._pools.load(connection)
+        vectors = self._pools.index.vectors
+        return vectors is None or vectors.settle(timeout)
 
     def plan(self, task: str) -> Plan:
         """The steps for a task, composed from what solved others: see :class:`.planning.Plan`. The first call reads
@@ -232,7 +145,7 @@ class SkillLibrary:
             }
             for run_id in self._planned - wanted:
                 self._planner.discard(run_id)
-            for run in self._solved(connection, sorted(wanted - self._planned)):
+            for run in solved_runs(connection, sorted(wanted - self._planned)):
                 self._effects.add(run.trace)
                 template = names.get(fingerprint(run.text).hash)
                 self._planner.add(solved_task(run.trace, task=run.text, template=template))
@@ -284,6 +197,18 @@ class SkillLibrary:
             )
             return [(run_id, bool(success)) for run_id, success in rows]
 
+    def adaptations(self, template_id: str) -> dict[str, Any]:
+        """What the runs that were given a template did otherwise: see :func:`.uses.adaptations`."""
+        with self.store.reading() as connection:
+            return adaptations(connection, self.namespace, template_id)
+
+    def restore(self, template_id: str) -> int:
+        """Give a withdrawn template another chance: its uses so far no longer count against it; returns how many."""
+        with self.store.writing() as connection:
+            count = restore(connection, self.namespace, template_id)
+            library_changed(connection)
+        return count
+
     def delete(self, template_id: str) -> None:
         """Take a template out of the library for good: it is not learned again from the runs that it was made from,
         nor from others of its pool."""
@@ -294,48 +219,13 @@ class SkillLibrary:
                 .where(table.c.namespace == self.namespace, table.c.template_id == template_id)
                 .values(state="deleted")
             )
+            library_changed(connection)
 
     def _offered(self) -> tuple[ColumnElement[bool], ...]:
         """What rows of the newest versions fulfil whose templates nobody deleted."""
         table = skill_templates.c
-        return table.namespace == self.namespace, table.version == _newest(self.namespace), table.state != "deleted"
-
-    def _newest_of_pool(self, connection: Connection, pool: str) -> TemplateRecord | None:
-        table = skill_templates.c
-        row = connection.execute(
-            select(table.body)
-            .where(table.namespace == self.namespace, table.pool == pool)
-            .order_by(table.version.desc())
-            .limit(1)
-        ).scalar()
-        return None if row is None else _record(row)
-
-    def _names(self, connection: Connection) -> set[str]:
-        table = skill_templates.c
-        return set(connection.execute(select(table.name).where(table.namespace == self.namespace)).scalars())
-
-
-def _newest(namespace: str) -> Any:
-    """The newest version of the row's template, for comparing within a query."""
-    other = skill_templates.alias()
-    return (
-        select(func.max(other.c.version))
-        .where(other.c.namespace == namespace, other.c.template_id == skill_templates.c.template_id)
-        .correlate(skill_templates)
-        .scalar_subquery()
-    )
-
-
-def _sampled(members: Iterable[tuple[str, bool, int]]) -> list[str]:
-    """At most :data:`SAMPLE` runs of each verdict: every run draws its lot by itself, so order does not matter."""
-    chosen: list[str] = []
-    members = list(members)
-    for verdict in (True, False):
-        ids = sorted((run_id for run_id, success, _ in members if success is verdict), key=lot)
-        chosen += ids[:SAMPLE]
-    return chosen
-
-
-def _signature(members: Iterable[tuple[str, bool, int]]) -> str:
-    facts = sorted((run_id, success) for run_id, success, _ in members)
-    return hashlib.sha256(_encode(facts)).hexdigest()
+        return (
+            table.namespace == self.namespace,
+            table.version == newest_version(self.namespace),
+            table.state.not_in(("deleted", "merged")),
+        )

@@ -14,12 +14,17 @@ from .grouping import group_of
 from .task_types import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import Connection
 
     from ..instrumentation.reading import RunRecord
     from ..instrumentation.runs import Run
+    from ..instrumentation.store import Store
+    from .library import SkillLibrary
+
+SMALL = 2_000
+"""Tasks up to which the end of a program may be held up for the library: more take seconds to load."""
 
 
 class TaskTypes:
@@ -68,3 +73,46 @@ class Experience:
             clear(connection, self._namespaces)
         else:
             forget_runs(connection, run_ids)
+
+
+class Templates:
+    """Learns skill templates from the runs that were filed (:mod:`.learner`)."""
+
+    def __init__(self) -> None:
+        self._libraries: dict[str, SkillLibrary] = {}
+
+    @hookimpl
+    def review(self, store: Store, namespaces: Collection[str], occasion: str, until: float | None) -> bool | None:
+        """Bring the templates up to date; True where some are left for another time."""
+        from .changes import library_reviewed, unreviewed
+
+        left = False
+        for namespace in unreviewed(store, namespaces):
+            library = self._libraries.get(namespace)
+            if library is None or library.store is not store:
+                if occasion == "ending" and not self._is_small(store, namespace):
+                    continue
+                from .library import SkillLibrary
+
+                library = self._libraries[namespace] = SkillLibrary(store, namespace)
+            if library.learn(in_passing=occasion != "asked", until=until).waiting:
+                left = True
+            else:
+                library_reviewed(store, namespace)
+        return left
+
+    @staticmethod
+    def _is_small(store: Store, namespace: str) -> bool:
+        from sqlalchemy import func, select
+
+        from .tables import task_fingerprints
+
+        with store.reading() as connection:
+            table = task_fingerprints.c
+            count = connection.execute(select(func.count()).where(table.namespace == namespace)).scalar()
+        return (count or 0) <= SMALL
+
+    @hookimpl
+    def unlearn(self) -> None:
+        """What is in memory may rest on runs that are gone."""
+        self._libraries.clear()

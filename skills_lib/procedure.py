@@ -41,6 +41,12 @@ NEARLY = 0.95
 REPEATED = 1 / 3
 """Part of the runs with a step that do it more than once, from which on it counts as repeated."""
 
+USUAL = 0.2
+"""Part of an argument's values that an outline must have to be expected again."""
+
+OUTLINED = frozenset({"id", "number", "zip"})
+"""Types of values of which the outline is kept: the others are recognised by their form alone."""
+
 MAX_STEPS = 40
 
 Source = dict[str, Any]
@@ -80,6 +86,7 @@ class ProcedureStep(msgspec.Struct, frozen=True, kw_only=True):
             "optional": self.optional,
             "repeated": self.repeated,
             "support": self.support,
+            "after": list(self.after),
             "arguments": self.arguments,
         }
 
@@ -275,9 +282,17 @@ def _source(name: str, observed: Sequence[tuple[Sketch, Given]], tools: set[str]
         if explained >= MOSTLY * len(observed) and enough:
             support = {"support": explained, "of": len(observed)}
             if best.source == "slot":
-                return {"source": "slot", "name": slot_name(name), "type": kind, **many, **support}
+                outlines = _outlines(given for _, given in observed) if kind in OUTLINED else {}
+                return {"source": "slot", "name": slot_name(name), "type": kind, **many, **outlines, **support}
             return {"source": "result", "tool": best.tool, "path": best.path, "type": kind, **many, **support}
     return {"source": "free", "type": kind, **many}
+
+
+def _outlines(observed: Iterable[Given]) -> dict[str, list[str]]:
+    """The outlines that the values of an argument mostly have, by which one is recognised in a new task."""
+    counts = Counter(given.shape for given in observed if given.shape)
+    usual = sorted(shape for shape, count in counts.items() if count >= USUAL * counts.total())
+    return {"outlines": usual} if usual else {}
 
 
 def _called(path: str, argument: str) -> bool:

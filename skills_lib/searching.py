@@ -100,6 +100,8 @@ def similar(
         template = templates.get(pools.of[str(match.id)])
         if template is None or template.template_id in found or match.score < least:
             continue
+        if template.state == "withdrawn":
+            continue
         if domain is not None and template.domain is not None and template.domain != domain:
             continue
         if not set(tags) <= set(template.tags) or set(without) & set(template.tags):

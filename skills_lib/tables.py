@@ -83,3 +83,22 @@ skill_templates: Final = Table(
 hash of what an agent would read of it, ``signature`` that of the runs that it was made from, ``diff`` (JSON) what has
 changed since the version before, and ``reason`` why. ``made_ns`` is the end of the newest of its runs, so that nothing
 here depends on when it was learned. A template that somebody deleted has the ``state`` deleted and stays so."""
+
+template_uses: Final = Table(
+    "template_uses",
+    metadata,
+    Column("run_id", NAME, primary_key=True),
+    Column("template_id", NAME, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("namespace", NAME, nullable=False),
+    Column("agents", Text, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("success", Boolean, nullable=False),
+    Column("how", Text, nullable=False),
+    Column("adaptations", Text, nullable=False),
+    Column("counted", Boolean, nullable=False),
+    Index("template_uses_by_template", "namespace", "template_id"),
+)
+"""Which judged runs were given which version of a template, to which agents (JSON) from which turn on, and what became
+of it: ``how`` is ``followed``, ``adapted`` or ``abandoned``, ``adaptations`` what was done otherwise (JSON). A use that
+somebody set aside by restoring the template is not ``counted`` when it is asked whether to withdraw it."""

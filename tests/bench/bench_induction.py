@@ -28,7 +28,7 @@ from seasoned.skills_lib.known_texts import KnownTexts
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-DATA = Path(os.environ.get("SEASONED_BENCH_DATA", "/work/shared/data"))
+DATA = Path(os.environ.get("SEASONED_BENCH_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 FILES = ("tasks_webarena.jsonl.gz", "tasks_visualwebarena.jsonl.gz")
 SIZES = (2, 3, 5)
 DRAWS = 2

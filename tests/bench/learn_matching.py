@@ -27,7 +27,7 @@ from seasoned.skills_lib.embedder import Embedder, wordings
 from seasoned.skills_lib.index import POOL, TaskIndex
 from seasoned.skills_lib.rescoring import FEATURES
 
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 ROWS = (
     ("tasks_webarena", "tasks_webarena"),
     ("tasks_webarena_verified", "tasks_webarena_verified"),

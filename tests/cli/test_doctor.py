@@ -41,7 +41,7 @@ def test_the_whole_report(cli, record, home):
     assert report["journal"]["backlog_bytes"] == 0
     assert (report["gaps"], report["lost_events"], report["corrupt_lines"]) == ([], 0, [])
     assert "growth" in report["plugins"]["loaded"]
-    assert report["embedder"] is None
+    assert report["embedder"]["semantic"] is False
     (problem,) = report["problems"]
     assert problem.startswith("1 run has no outcome")
     assert "seasoned outcome" in problem

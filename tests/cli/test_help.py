@@ -31,8 +31,8 @@ def chapter(name: str) -> str:
 
 def test_the_commands_of_the_design_are_there():
     assert set(COMMANDS) == {
-        "demo", "run", "install-hook", "import", "runs", "show", "outcome", "feedback", "flush", "ingest", "rebuild",
-        "forget", "growth", "agents", "prompt", "doctor", "learn", "skills", "similar",
+        "demo", "run", "install-hook", "capture", "import", "runs", "show", "outcome", "feedback", "flush", "ingest",
+        "rebuild", "forget", "growth", "agents", "prompt", "doctor", "learn", "skills", "similar",
     }  # fmt: skip
 
 

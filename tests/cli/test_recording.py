@@ -74,7 +74,7 @@ def test_ingest_follows_until_told_to_stop(cli, record, home, surroundings, numb
         process.kill()
         process.wait()
     assert process.returncode == 0, err
-    assert json.loads(out)["ingested"] == 16
+    assert json.loads(out)["ingested"] == 16, (out, err)
 
 
 def ids(cli) -> set[str]:

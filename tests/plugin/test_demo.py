@@ -37,7 +37,17 @@ def shown(screen: Console) -> str:
 
 
 def test_the_bundled_runs_are_real_licensed_and_without_annotations():
-    with gzip.open(DATA / demo.BUNDLED, "rt", encoding="utf-8") as file:
+    commits = ("59a200c6d575d595120f1cb70fea53cef0632f6b", "aeb171db5dd4f5fdac1a42e55cb892aa892d7641")
+    provenance = (DATA / "README.md").read_text(encoding="utf-8")
+    licence = (DATA / "LICENSE-tau-bench.txt").read_text(encoding="utf-8")
+    assert licence.startswith("MIT License")
+    assert "Copyright (c) 2024 Sierra" in licence
+    for name, commit in zip(demo.BUNDLED, commits, strict=True):
+        _check_bundled(name, commit, provenance)
+
+
+def _check_bundled(name: str, commit: str, provenance: str) -> None:
+    with gzip.open(DATA / name, "rt", encoding="utf-8") as file:
         records = [json.loads(line) for line in file]
     assert len(records) >= 100
     assert len({record["run_id"] for record in records}) == len(records)
@@ -47,15 +57,12 @@ def test_the_bundled_runs_are_real_licensed_and_without_annotations():
     }  # fmt: skip
     for record in records:
         assert set(record) <= allowed
-        assert record["provenance"]["commit"] == "59a200c6d575d595120f1cb70fea53cef0632f6b"
+        assert record["provenance"]["commit"] == commit
         assert record["outcome"]["success"] in (True, False)
-    licence = (DATA / "LICENSE-tau-bench.txt").read_text(encoding="utf-8")
-    assert licence.startswith("MIT License")
-    assert "Copyright (c) 2024 Sierra" in licence
-    provenance = (DATA / "README.md").read_text(encoding="utf-8")
-    assert "59a200c6d575d595120f1cb70fea53cef0632f6b" in provenance
+    assert name in provenance
+    assert commit in provenance
     successes = sum(record["outcome"]["success"] for record in records)
-    assert f"{successes} of the\n{len(records)} runs succeeded" in provenance
+    assert f"{successes} of the {len(records)} runs succeeded" in " ".join(provenance.split())
 
 
 def test_it_shows_what_was_recorded_grown_and_given_back(screen: Console, tmp_path: Path):
@@ -85,6 +92,20 @@ def test_it_shows_what_was_recorded_grown_and_given_back(screen: Console, tmp_pa
     page = result.report.read_text(encoding="utf-8")
     assert page.count('<span class="pill') == 24
     assert "YOUR STRENGTHS" in page
+
+
+def test_it_shows_what_the_library_learned_and_the_procedure_that_was_given(
+    screen: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("autogen")
+    monkeypatch.setattr(demo, "BUNDLED", demo.BUNDLED[1:])
+    result = demo.run_demo(screen, tmp_path / "home", runs=60)
+    text = shown(screen)
+    assert 1 <= result.templates[1] < result.templates[0]
+    assert result.procedure.startswith("A PROCEDURE THAT WORKED FOR TASKS LIKE THIS")
+    assert "exchange_delivered_order_items(" in result.procedure
+    assert "exchange-delivered-order-items" in text
+    assert re.search(r"│ 1\. find_user_id_by_name_zip\(", text)
 
 
 def test_the_block_shown_is_the_one_that_the_model_saw(screen: Console, tmp_path: Path):

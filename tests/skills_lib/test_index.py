@@ -238,7 +238,7 @@ def test_many_entries_through_segments(monkeypatch: pytest.MonkeyPatch) -> None:
         assert sorted(TEMPLATES)[int(small.search(task)[0].id) % 6] == template
 
 
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 @pytest.mark.parametrize(("name", "floor"), [("tasks_webarena", 0.985), ("tasks_visualwebarena", 0.92)])

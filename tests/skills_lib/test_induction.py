@@ -240,7 +240,7 @@ def test_long_texts_that_differ_a_little() -> None:
 
 def test_real_templates_come_back_more_often_than_with_difflib() -> None:
     bench = Path(__file__).parents[1] / "bench"
-    data = Path("/work/shared/data/tasks_webarena.jsonl.gz")
+    data = Path(__file__).resolve().parents[3] / "shared" / "data" / "tasks_webarena.jsonl.gz"
     if not data.exists():
         pytest.skip(f"LEFT OUT: the real tasks are not there ({data})")
     sys.path.insert(0, str(bench))

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from seasoned.instrumentation.errors import NotFound
 from seasoned.plugin.config import Config
 from seasoned.plugin.runtime import Workspace
-from seasoned.skills_lib.library import Learned, SkillLibrary
+from seasoned.skills_lib.learner import Learned
+from seasoned.skills_lib.library import SkillLibrary
 from seasoned.skills_lib.tables import skill_templates, task_pools
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Shop:
     """Records runs of a desk that cancels orders, and learns from them."""
 
     def __init__(self, home: Path) -> None:
-        self.workspace = Workspace(Config(home=str(home), namespace="shop"))
+        self.workspace = Workspace(Config(home=str(home), namespace="shop", block=["templates"]))  # learns when told
         self.count = 0
 
     def cancel(self, order: str, item: str, *, success: bool = True, tools: tuple[str, ...] | None = None) -> Run:
@@ -196,10 +197,55 @@ def test_a_rebuild_and_learning_again_give_the_same_template(shop):
     library.learn()
     before = library.templates()
     shop.workspace.service.rebuild()
-    assert shop.rows(skill_templates) == []
     again = shop.library()
-    again.learn()
+    assert again.learn() == Learned(tasks=5)
     assert again.templates() == before
+    assert len(shop.rows(skill_templates)) == 1
+
+
+def test_a_pool_whose_runs_are_all_judged_anew_as_failures_takes_its_template_back(shop):
+    runs = cancelled(shop, 4)
+    library = shop.library()
+    library.learn()
+    assert [one.state for one in library.templates()] == ["ready"]
+    for run in runs:
+        run.outcome(False)
+    library = shop.library()
+    library.learn()
+    (template,) = library.templates()
+    assert (template.state, template.solved, template.version) == ("candidate", 0, 1)
+    assert "none of its runs is judged a success any more" in template.why
+    runs[0].outcome(True)
+    library = shop.library()
+    library.learn()
+    assert library.templates()[0].solved == 1
+
+
+def test_in_passing_a_pool_is_learned_from_when_it_has_grown_by_a_tenth(shop):
+    cancelled(shop, 30)
+    library = shop.library()
+    assert library.learn(in_passing=True).made == 1
+    shop.cancel("#W5000", "a mirror")
+    shop.workspace.flush(60)
+    assert library.learn(in_passing=True) == Learned(tasks=1)
+    assert library.templates()[0].solved == 30
+    for number in range(2):
+        shop.cancel(f"#W500{number + 1}", "a mirror")
+    shop.workspace.flush(60)
+    library.learn(in_passing=True)
+    assert library.templates()[0].solved == 33
+    shop.cancel("#W5005", "a mirror")
+    shop.workspace.flush(60)
+    library.learn()
+    assert library.templates()[0].solved == 34
+
+
+def test_what_does_not_fit_into_the_time_is_left_for_the_next_call(shop):
+    cancelled(shop, 3)
+    library = shop.library()
+    assert library.learn(until=0.0) == Learned(tasks=3, waiting=1)
+    assert library.templates() == []
+    assert library.learn() == Learned(made=1)
 
 
 def test_what_was_deleted_stays_deleted(shop):

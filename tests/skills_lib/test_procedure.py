@@ -23,6 +23,8 @@ runs = st.lists(
     max_size=8,
 )
 
+ORDER = {"source": "slot", "name": "order_id", "type": "id", "outlines": ["#A9"], "support": 6, "of": 6}
+
 
 def made(calls):
     return [
@@ -41,21 +43,22 @@ def test_steps_and_sources_of_like_runs():
     assert procedure.public() == [
         {
             "tool": "find_user", "agent": "clerk", "writes": False, "optional": False, "repeated": False, "support": 6,
+            "after": [],
             "arguments": {"email": {"source": "slot", "name": "email", "type": "email", "support": 6, "of": 6}},
         },
         {
             "tool": "get_order", "agent": "clerk", "writes": False, "optional": False, "repeated": False, "support": 6,
-            "arguments": {"order_id": {"source": "slot", "name": "order_id", "type": "id", "support": 6, "of": 6}},
+            "after": [0], "arguments": {"order_id": ORDER},
         },
         {
             "tool": "cancel_order", "agent": "clerk", "writes": True, "optional": False, "repeated": False,
-            "support": 6,
+            "support": 6, "after": [1],
             "arguments": {
                 "card": {
                     "source": "result", "tool": "get_order", "path": "payment.id", "type": "id", "support": 6, "of": 6,
                 },
                 "notify": {"source": "constant", "value": True, "support": 6, "of": 6},
-                "order_id": {"source": "slot", "name": "order_id", "type": "id", "support": 6, "of": 6},
+                "order_id": ORDER,
                 "reason": {"source": "constant", "value": "no longer needed", "support": 6, "of": 6},
             },
         },

@@ -57,6 +57,7 @@ class Section(msgspec.Struct, frozen=True):
         whole: whether it makes sense only as a whole: then its room is set aside before the others get theirs, and it
             is left out rather than cut.
         source: what it was made from, for the record of what was given: a template's id, name and version.
+        reasons: why each of its lines is in it, by the line, where that is known when it is made; shown like ``why``.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Section(msgspec.Struct, frozen=True):
     priority: int = 100
     whole: bool = False
     source: dict[str, Any] | None = None
+    reasons: dict[str, str] | None = None
 
 
 class Reason(msgspec.Struct, frozen=True):

@@ -39,7 +39,7 @@ class Block(msgspec.Struct, frozen=True):
         for section in sections:
             if section["source"] is None:
                 del section["source"]
-            del section["whole"]
+            del section["whole"], section["reasons"]
         return {"text": self.text, "tokens": self.tokens, "sections": sections}
 
 

@@ -113,8 +113,8 @@ def run_demo(
     records = list(bundled_runs(runs))
     console.print(
         plain(
-            f"{len(records)} runs of tau-bench (GPT-4o, GPT-4.1) through AutoGen {version}: customer, agent and tools in a "
-            f"real GroupChat.\nThe model and the tools answer as recorded, so no key is needed. Recorded in {folder}\n"
+            f"{len(records)} runs of tau-bench (GPT-4o, GPT-4.1) through AutoGen {version}: customer, agent and tools "
+            f"in a real GroupChat.\nModel and tools answer as recorded, so no key is needed. Recorded in {folder}\n"
         )
     )
     with _recording(folder, db) as active:

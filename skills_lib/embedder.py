@@ -8,6 +8,7 @@ lexical matcher serves. The model is only ever read from this machine.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,7 +19,7 @@ import numpy as np
 from .masking import READ, plain, read
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -82,18 +83,35 @@ class Embedder:
     def _load(self) -> None:
         try:
             name = self._name or (str(import_module(PACKAGED).get_model_path()) if find_spec(PACKAGED) else MODEL)
-            made = import_module("sentence_transformers").SentenceTransformer(name, device="cpu", local_files_only=True)
+            sentences = import_module("sentence_transformers")
+            with _no_progress_bar():
+                made = sentences.SentenceTransformer(name, device="cpu", local_files_only=True)
             made.encode(["a first one, which is slow"], show_progress_bar=False)
             self._model = made
         except ImportError as error:
-            self.failure = f"the embedder needs the extra 'semantic' ({error}); the lexical matcher serves"
+            self.failure = f"tasks are compared by words alone ({error}): pip install 'seasoned[semantic]'"
         except Exception as error:  # noqa: BLE001  whatever a model file or library does, matching goes on without it
             self.failure = f"the embedder did not load ({type(error).__name__}: {error}); the lexical matcher serves"
 
 
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Loading draws a bar on the application's terminal; what the application set is put back."""
+    bars = import_module("transformers.utils.logging")
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
+
+
 def wordings(text: str) -> list[str]:
-    """What is embedded of a task: as it stands, and with its values masked."""
-    return [text[:READ], plain(read(text))]
+    """What is embedded of a task: as it stands, and with its values masked. Half characters, which are no text to a
+    tokenizer, are replaced."""
+    text = text[:READ].encode("utf-8", "replace").decode()
+    return [text, plain(read(text))]
 
 
 class Vectors:
@@ -137,9 +155,9 @@ class Vectors:
             return None
         return np.einsum("ewd,wd->ew", np.stack(known).astype(np.float64), task.astype(np.float64))
 
-    def encode(self, text: str) -> NDArray[np.float32]:
-        """The vectors of a task, a row for each wording."""
-        return self._encoder.encode(wordings(text))
+    def encode(self, text: str) -> NDArray[np.float32] | None:
+        """The vectors of a task, a row for each wording; None where the encoder refuses it."""
+        return self._vectors([text])[0]
 
     def settle(self, timeout: float) -> bool:
         """Wait until every entry wanted has its vectors; False when ``timeout`` seconds were not enough."""
@@ -155,6 +173,14 @@ class Vectors:
             self._busy = True
         threading.Thread(target=self._work, name="seasoned-vectors", daemon=True).start()
 
+    def _vectors(self, texts: Sequence[str]) -> list[NDArray[np.float32] | None]:
+        """The vectors of each text; None for one that the encoder refuses, which takes no other along."""
+        try:
+            rows = self._encoder.encode([wording for text in texts for wording in wordings(text)])
+        except Exception:  # noqa: BLE001  an encoder may be anybody's
+            return [None] if len(texts) == 1 else [found for text in texts for found in self._vectors([text])]
+        return [rows[2 * at : 2 * at + 2] for at in range(len(texts))]
+
     def _work(self) -> None:
         try:
             while True:
@@ -162,12 +188,13 @@ class Vectors:
                     batch = list(self._wanted.items())[:BATCH]
                     if not batch:
                         return
-                made = self._encoder.encode([wording for _, text in batch for wording in wordings(text)])
+                made = self._vectors([text for _, text in batch])
                 with self._change:
-                    for at, (key, text) in enumerate(batch):
+                    for (key, text), vectors in zip(batch, made, strict=True):
                         if self._wanted.get(key) is text:  # neither removed nor replaced meanwhile
                             del self._wanted[key]
-                            self._made[key] = made[2 * at : 2 * at + 2].astype(np.float16)
+                            if vectors is not None:
+                                self._made[key] = vectors.astype(np.float16)
         finally:
             with self._change:
                 self._busy = False

@@ -175,15 +175,15 @@ class Procedures:
 
 def section_of(fit: Fit, agent: str, task: str, limit: int) -> Section | None:
     """The section for ``agent``; None where it has no part in the procedure."""
-    from .procedure_text import procedure_text
+    from .procedure_text import procedure_lines
 
     record = fit.record
-    text = procedure_text(record, agent, task, limit)
-    if text is None:
+    lines = procedure_lines(record, agent, task, limit)
+    if lines is None:
         return None
     why = (
         f"{record.name} version {record.version}: {fit.score:.0%} likely to fit ({fit.explanation}); "
         f"{record.solved} of {record.solved + record.failed} runs of {record.tasks} tasks succeeded"
     )
     given: dict[str, Any] = {"template_id": record.template_id, "name": record.name, "version": record.version}
-    return Section("procedure", text, why, PRIORITY, whole=True, source=given)
+    return Section("procedure", "\n".join(lines), why, PRIORITY, whole=True, source=given, reasons=lines)

@@ -330,6 +330,8 @@ def _explain(parts: dict[str, float]) -> str:
         f"{parts['alignment']:.0%} of the words line up",
         f"{parts['pattern']:.0%} of the wording's pattern and {parts['keyword']:.0%} of the telling words are shared",
     ]
+    if "semantic" in parts:
+        said.append(f"the meaning is {parts['semantic']:.0%} alike")
     if "domain" in parts:
         said.append("same domain" if parts["domain"] else "another domain")
     if "type" in parts:

@@ -46,7 +46,14 @@ _PATH = re.compile(r"[\w.*\[\]-]{0,120}", re.ASCII)
 
 
 def procedure_text(record: TemplateRecord, agent: str, task: str, limit: int) -> str | None:
-    """The section's text: the steps of ``agent``, with values of ``task`` where they can be read off it.
+    """The section's text alone: see :func:`procedure_lines`."""
+    lines = procedure_lines(record, agent, task, limit)
+    return None if lines is None else "\n".join(lines)
+
+
+def procedure_lines(record: TemplateRecord, agent: str, task: str, limit: int) -> dict[str, str] | None:
+    """The section's lines, each with the figures behind it: the steps of ``agent``, with values of ``task`` where they
+    can be read off it.
 
     Args:
         record: the template.
@@ -55,7 +62,7 @@ def procedure_text(record: TemplateRecord, agent: str, task: str, limit: int) ->
         limit: characters that it may have. Notes go first, then optional steps from the last.
 
     Returns:
-        The text, or None where the agent has no step in it, or the steps that must be done do not fit.
+        The lines in their order, or None where the agent has no step in it, or the steps that must be done do not fit.
     """
     steps = [step for step in record.procedure if step.get("agent") == agent and is_tool_name(step.get("tool"))]
     if not steps or all(step.get("optional") for step in steps):
@@ -73,7 +80,10 @@ def procedure_text(record: TemplateRecord, agent: str, task: str, limit: int) ->
             del steps[number], lines[number]
     if _length(head, lines, notes) > limit:
         return None
-    return "\n".join([head, *(f"{number}. {line}" for number, line in enumerate(lines, 1)), *notes])
+    told = {head: f"{record.solved} of {record.solved + record.failed} runs of {record.tasks} tasks succeeded"}
+    for number, (step, line) in enumerate(zip(steps, lines, strict=True), 1):
+        told[f"{number}. {line}"] = _support(step, record.solved)
+    return told | {note: _figures(record, note) for note in notes}
 
 
 def rate_in_words(record: TemplateRecord) -> str:
@@ -81,6 +91,26 @@ def rate_in_words(record: TemplateRecord) -> str:
     runs = record.solved + record.failed
     rate = record.solved / runs if runs else 0.0
     return next(words for least, words in RATES if rate >= least)
+
+
+def _support(step: dict[str, Any], solved: int) -> str:
+    """The figures behind a step: in how many runs it was done, and how often each argument came from there."""
+    parts = [f"in {step.get('support', 0)} of {solved} successful runs"]
+    for name, source in (step.get("arguments") or {}).items():
+        if "support" in source and "of" in source:
+            parts.append(f"{name} so in {source['support']} of {source['of']} calls")
+    return "; ".join(parts)
+
+
+def _figures(record: TemplateRecord, note: str) -> str:
+    """The figures behind a check or pitfall."""
+    for one in (*record.checks, *record.pitfalls):
+        if note == f"- {one.get('text')}":
+            return (
+                f"so in {one.get('solved_with')} of {one.get('solved')} successes and {one.get('failed_with')} of "
+                f"{one.get('failed')} failures (p = {one.get('p')})"
+            )
+    return ""
 
 
 def _length(head: str, lines: Sequence[str], notes: Sequence[str]) -> int:

@@ -176,6 +176,8 @@ def prompt(
     """
     config = options.configured(home, db, namespace=namespace)
     with options.records(config, update=not no_flush) as (opened, connection):
+        from ...instrumentation.records import Reason
+
         opened.hooks.hook.store_changed(connection=connection)
         plugin = opened.hooks.get_plugin("growth")
         own = config.namespace if plugin is None else _namespace(plugin, connection)
@@ -184,6 +186,8 @@ def prompt(
         reasons: dict[str, Reason] = opened.hooks.merge(
             "prompt_reasons", namespace=used, agent=agent, connection=connection
         )
+        for section in block.sections:
+            reasons |= {line: Reason(why) for line, why in (section.reasons or {}).items()}
     _say_whose(used, config)
     if json:
         public = block.public()
@@ -201,7 +205,7 @@ def prompt(
     output.show_each([output.plain(block.text), ""])
     for section in block.sections:
         lines = [line for line in section.text.split("\n") if line in reasons]
-        if not lines:
+        if not lines or section.reasons is not None:
             output.show(output.plain(f"{section.name}: {section.why or 'no reason given'}", "dim"))
         for line in lines:
             output.show(output.plain(line))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ("import", "record", "ingest", "growth", "ag2", "matching", "induction", "procedures")
+ORDER = ("import", "record", "ingest", "growth", "ag2", "matching", "induction", "procedures", "giving")
 
 
 def main(names: list[str]) -> int:

@@ -66,6 +66,17 @@ def test_any_text_is_only_a_task(cli, learned, task):
     assert (answer.code, answer.json["abstained"]) == (0, True)
 
 
+def test_the_prompt_says_why_each_line_of_a_procedure_is_in_it(cli, learned):
+    task = "Please cancel order W7 for my sofa, ordered by mistake."
+    sections = {one["name"]: one for one in cli("prompt", "desk", "--task", task, "--json").json["sections"]}
+    lines = sections["procedure"]["lines"]
+    assert [line["text"] for line in lines] == sections["procedure"]["text"].split("\n")
+    assert lines[0]["why"] == "4 of 4 runs of 4 tasks succeeded"
+    assert lines[1]["why"].startswith("in 4 of 4 successful runs")
+    assert sections["procedure"]["source"]["name"] == "cancel-order"
+    assert "because in 4 of 4 successful runs" in cli("prompt", "desk", "--task", task).out
+
+
 def test_versions_and_deleting(cli, learned, record):
     assert cli("skills", "diff", "cancel-order", "--json").json == []
     assert "one version" in cli("skills", "diff", "cancel-order").out

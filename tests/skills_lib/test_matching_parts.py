@@ -146,8 +146,27 @@ def test_the_words_answer_until_the_encoder_is_ready() -> None:
     assert index.search("Refund order 7 to the card, now")[0].id == "new"
 
 
+def test_a_text_that_the_encoder_refuses_takes_no_other_along() -> None:
+    class Picky(SlowEncoder):
+        def encode(self, texts: Sequence[str]) -> np.ndarray:
+            if any("poison" in text for text in texts):
+                raise ValueError("no")
+            return super().encode(texts)
+
+    encoder = Picky()
+    encoder.ready = True
+    encoder.gate.set()
+    index = TaskIndex(encoder=encoder)
+    for number in range(5):
+        index.add(number, f"Refund order {number} to my card")
+    index.add("bad", "poison in the well")
+    assert index.vectors is not None
+    assert index.vectors.settle(30)
+    assert "semantic" in index.search("Refund order 9 to my card")[0].parts
+
+
 def test_an_embedder_that_cannot_load_says_why(tmp_path: Path) -> None:
     embedder = Embedder(str(tmp_path / "none"))
     assert not embedder.ready
     assert not embedder.start().wait(120)
-    assert "the lexical matcher serves" in str(embedder.failure)
+    assert "pip install 'seasoned[semantic]'" in str(embedder.failure) or "did not load" in str(embedder.failure)

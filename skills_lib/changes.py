@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from ..instrumentation import learning
 from ..instrumentation.schema import meta
@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 VERSION_KEY = "library_version"
 """In the table ``meta``."""
 
+LOCK = 0x5EA50_3D_11B
+"""The advisory lock under which PostgreSQL lets one process at a time change the library. (SQLite has one writer.)"""
+
 _REVIEWED = "library_reviewed:"
+
+
+def lock(connection: Connection) -> None:
+    """Keep other processes from changing the library until the transaction ends: it is read, and then written."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
 
 
 def library_version(connection: Connection) -> int:
@@ -36,6 +45,7 @@ def library_version(connection: Connection) -> int:
 
 def library_changed(connection: Connection) -> None:
     """Say, in the transaction that changes them, that templates, pools or uses are others now."""
+    lock(connection)
     value = library_version(connection)
     if value:
         connection.execute(meta.update().where(meta.c.key == VERSION_KEY).values(value=str(value + 1)))
@@ -57,6 +67,7 @@ def unreviewed(store: Store, namespaces: Collection[str]) -> list[str]:
 def library_reviewed(store: Store, namespace: str) -> None:
     """Note that the templates of a namespace are up to date."""
     with store.writing() as connection:
+        lock(connection)
         value, key = str(learning.version(connection)), _mark(namespace)
         if not connection.execute(meta.update().where(meta.c.key == key).values(value=value)).rowcount:
             connection.execute(meta.insert().values(key=key, value=value))

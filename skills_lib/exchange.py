@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import func, select
 
 from ..instrumentation.errors import SkillFileError
-from .changes import library_changed
+from .changes import library_changed, lock
 from .pools import IMPORTED
 from .skill_files import NO_PROCEDURE, find_skills, foreign_record, read_skill
 from .skill_md import is_foreign, write_skill
@@ -97,6 +97,7 @@ def bring_in(
             metrics={},
         )
         with library.store.writing() as connection:
+            lock(connection)
             done.append(_take(connection, library.namespace, record, str(path)))
             library_changed(connection)
     return done

@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from ..instrumentation import reading
 from .building import Solved, build, named_apart
-from .changes import library_changed
+from .changes import library_changed, lock
 from .code_templates import last_program
 from .induction import known_texts
 from .merging import MERGED, apply, merges, revive
@@ -135,6 +135,7 @@ class Learner:
         made = renewed = 0
         for one, record in [drafts[pool] for pool in self._pools.members() if pool in drafts]:
             with self._store.writing() as connection:
+                lock(connection)
                 version = self._keep(connection, one, record)
                 if version is not None:
                     library_changed(connection)
@@ -149,6 +150,7 @@ class Learner:
         tasks = 0
         while True:
             with self._store.writing() as connection:
+                lock(connection)
                 count = self._pools.place(connection, AT_ONCE)
                 tasks += count
                 if count < AT_ONCE:
@@ -163,6 +165,7 @@ class Learner:
         if not touched:
             return []
         with self._store.writing() as connection:
+            lock(connection)
             kept = newest_by_pool(connection, self._namespace)
             uses = measured(connection, self._namespace)
             templates = {pool: standing(record, uses.get(record.template_id)) for pool, record in kept.items()}

@@ -14,6 +14,7 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from ..instrumentation.context import snapshot
 from ..instrumentation.runs import CURRENT, Run
 from .classic_responses import arguments
 from .classic_state import Chat, Core, argument, name_of
@@ -165,6 +166,9 @@ class Tools:
                 payload["error_type"], payload["error"] = kind, text
             payload["duration_ms"] = round(elapsed / 1e6, 3)
             self.core.recorder.record(execution.run, "tool_result", name_of(execution.agent), payload)
+            shared = getattr(getattr(execution.agent, "context_variables", None), "data", None)
+            if isinstance(shared, dict):  # AG2's context variables, which tools may change
+                snapshot(self.core.recorder, execution.run, name_of(execution.agent), shared, "tool")
         except Exception as trouble:  # noqa: BLE001  the guard's purpose
             self.core.caught("classic.tool_result", trouble)
 

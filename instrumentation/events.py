@@ -178,3 +178,12 @@ def as_text(value: Any) -> str:
             return repr(value)
         except Exception:  # noqa: BLE001
             return f"<{type(value).__name__} that cannot be shown>"
+
+
+def encodable(value: Any) -> Any:
+    """A value as it is where JSON can hold it, else as text."""
+    try:
+        encode(value)
+    except Exception:  # noqa: BLE001  somebody else's object
+        return storable(as_text(value))
+    return value

@@ -152,9 +152,10 @@ class Ingester:
 
     def release(self, larger_than: int = RELEASE_BYTES) -> None:
         """Finish this process's segment if it is committed and larger than this, and delete it: what is in the
-        database need not stay on the disk twice. For the end of a flush."""
+        database need not stay on the disk twice. For the end of a flush; what has come in since is left to the next
+        step, which counts it and tells the sinks."""
         self._rotate(larger_than)
-        self.step()
+        self.step(max_bytes=0)
 
     def backlog(self) -> int:
         """How many bytes of the journals are not in the database yet. Does not raise where it cannot be asked: then

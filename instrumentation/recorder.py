@@ -4,7 +4,7 @@
 redacted, hashed and added to the line), the line is encoded and appended with one write. What may be slow
 (database, learning, sinks) follows the journal in a thread of its own.
 
-Nothing here is called by a framework directly: adapters call it under the guard.
+Adapters call it under the guard.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .events import TEXT_KEYS, Event, as_text, encode, storable, text_ref
+from .artifacts import AFTER, evolve
+from .events import TEXT_KEYS, Event, as_text, encodable, encode, storable, text_ref
 from .media import slim
 from .prompts import PromptState, describe
 from .runs import CURRENT, LATEST, Run, substantial
@@ -21,6 +22,7 @@ from .runs import CURRENT, LATEST, Run, substantial
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from .artifacts import ArtifactWatch
     from .cost import Prices
     from .guard import Guard
     from .journal import Writer
@@ -38,6 +40,7 @@ class Recorder:
     Attributes:
         writer: the journal; replaced in a forked child.
         prices: the price table for model calls that come without a cost, or None.
+        artifacts: watches the folders in which agents work, where the application names any.
         listeners: called with each :class:`Event` in full, after it is written. Empty in production, because
             it makes recording slower: for tests and for plugins that ask for it.
     """
@@ -63,6 +66,7 @@ class Recorder:
         self.on_start: Callable[[Run], None] | None = None
         self.on_finish: Callable[[Run], None] | None = None
         self.on_task: Callable[[Run], None] | None = None
+        self.artifacts: ArtifactWatch | None = None
         self.events = 0
         self.runs_started = 0
 
@@ -76,7 +80,19 @@ class Recorder:
         for key in INLINE_KEYS:
             if key in payload:
                 payload[key] = self._inline(key, payload[key])
+        if kind in AFTER:
+            return self._worked(run, kind, agent, payload, at)
         return self._put(run, kind, agent, payload, at)
+
+    def _worked(self, run: Run, kind: str, agent: str | None, payload: dict[str, Any], at: int | None) -> int:
+        """A tool or program has ended: its event, and what it left behind."""
+        program = evolve(run, agent, payload) if kind == "code_execution" else None
+        seq = self._put(run, kind, agent, payload, at)
+        if program is not None:
+            run.scratch[program] = (payload["version"], seq)
+        if self.artifacts is not None:
+            self.guard.call("artifacts", self.artifacts.look, self, run, agent, payload.get("tool"))
+        return seq
 
     def _put(self, run: Run, kind: str, agent: str | None, payload: dict[str, Any], at: int | None = None) -> int:
         """:meth:`record` for a payload that has nothing inline, or has it redacted already."""
@@ -159,7 +175,7 @@ class Recorder:
         try:
             data = encode((run_id, seq, kind, at, run.turn, agent, payload, texts))
         except Exception:  # noqa: BLE001  something in it that JSON cannot hold: keep it readable instead
-            payload = {key: _encodable(value) for key, value in payload.items()}
+            payload = {key: encodable(value) for key, value in payload.items()}
             data = encode((run_id, seq, kind, at, run.turn, agent and storable(agent), payload, texts))
         if not writer.append(data, run_id):
             run.cache.clear()
@@ -305,6 +321,8 @@ class Recorder:
         if task:
             run.task, run.task_substantial = task, explicit or substantial(task)
         self.runs_started += 1
+        if self.artifacts is not None:
+            self.guard.call("artifacts", self.artifacts.started)
         self._started(run, resumed=False, model=model, source=source, at=at)
         if self.on_start is not None:
             self.guard.call("run started", self.on_start, run)
@@ -316,6 +334,8 @@ class Recorder:
         """A follow-up in a conversation whose run is not judged yet: the run goes on."""
         run.finished = None
         run.last_error = None
+        if self.artifacts is not None:
+            self.guard.call("artifacts", self.artifacts.started)
         self._started(run, resumed=True)
 
     def _started(
@@ -341,6 +361,8 @@ class Recorder:
     def finish(self, run: Run, reason: str, *, error_type: str | None = None, at: int | None = None) -> None:
         """The run's chat has ended, for ``reason``. A follow-up may :meth:`resume` it."""
         run.finished = at or _now()
+        if self.artifacts is not None:
+            self.guard.call("artifacts", self.artifacts.finished)
         payload: dict[str, Any] = {
             "reason": reason, "task": run.task, "agents": list(run.agents), "framework": run.framework,
         }  # fmt: skip
@@ -371,11 +393,3 @@ def _message(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001  a hostile __str__
         return f"<{type(error).__name__} without a message>"
-
-
-def _encodable(value: Any) -> Any:
-    try:
-        encode(value)
-    except Exception:  # noqa: BLE001
-        return storable(as_text(value))
-    return value

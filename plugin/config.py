@@ -47,6 +47,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         inject: False records and learns, but changes no prompt.
         content: False records who did what and when, but no texts at all.
         token_budget: the longest block that an agent is given, in tokens (estimated as characters / 4).
+        artifacts: the folders in which agents work: files that tools and programs make there are recorded.
         idle_minutes: after how many minutes of rest a follow-up is a new run.
         roster: path of the agents' roster (TOML).
         semantic: compare tasks by meaning as well, where the extra ``semantic`` is installed. It is loaded in the
@@ -70,6 +71,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     inject: bool = True
     content: bool = True
     token_budget: int = 400
+    artifacts: list[str] = []
     idle_minutes: float = 30.0
     semantic: bool = False
     roster: str | None = None
@@ -127,6 +129,8 @@ def load_config(*, start: Path | None = None, **given: Any) -> Config:
         for key in _PATHS:
             if isinstance(values.get(key), str):
                 values[key] = str(path.parent / values[key])
+        if isinstance(values.get("artifacts"), list):
+            values["artifacts"] = [str(path.parent / str(folder)) for folder in values["artifacts"]]
         values = msgspec.structs.asdict(_convert(values, str(path))) if values else values
         values["file"] = str(path)
     base = dict(values)

@@ -15,11 +15,13 @@ import logging
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import wrapt
 
 from ..instrumentation import home as home_folder
+from ..instrumentation.artifacts import ArtifactWatch
 from ..instrumentation.cost import Prices
 from ..instrumentation.errors import ConfigError, StoreUnavailable, UnsupportedFramework
 from ..instrumentation.guard import Guard
@@ -92,6 +94,8 @@ class Workspace:
             domain=config.domain,
         )  # fmt: skip
         recorder.prices = self.prices
+        if config.artifacts:
+            recorder.artifacts = ArtifactWatch([Path(folder) for folder in config.artifacts])
         return recorder
 
     def _open_store(self) -> Store:

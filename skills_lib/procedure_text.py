@@ -43,6 +43,8 @@ _TYPES = frozenset({"id", "number", "date", "email", "zip"})
 _VALUE = re.compile(r"[\w#$@.:/+%-]{1,64}", re.ASCII)
 _EDGE = "\"'`.,;:!?()[]{}<>*"
 _PATH = re.compile(r"[\w.*\[\]-]{0,120}", re.ASCII)
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_FIELD_WORDS, _FIELD_LENGTH = 3, 24  # of a field's name, which is what a tool wrote: no room for a sentence
 
 
 def procedure_text(record: TemplateRecord, agent: str, task: str, limit: int) -> str | None:
@@ -141,10 +143,16 @@ def _shown(source: dict[str, Any], words: Sequence[str]) -> str:
         tool, path = source.get("tool"), str(source.get("path") or "")
         if not is_tool_name(tool) or not _PATH.fullmatch(path):
             return ""
-        return f"{{{tool}: {path}}}" if path else f"{{{tool}}}"
+        return f"{{{tool}: {path}}}" if path and all(map(_is_field, path.split("."))) else f"{{{tool}}}"
     if kind == "constant" and may_be_constant(source.get("value")):
         return json.dumps(source["value"], ensure_ascii=True)
     return ""
+
+
+def _is_field(part: str) -> bool:
+    """Whether a part of a path is short enough to be only the name of a field."""
+    name = part.replace("[*]", "")
+    return len(name) <= _FIELD_LENGTH and len(_WORD.findall(name)) <= _FIELD_WORDS
 
 
 def values_of(source: dict[str, Any], words: Iterable[str]) -> list[str]:

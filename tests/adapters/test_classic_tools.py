@@ -52,6 +52,24 @@ def test_each_result_follows_its_call(recording, driver):
     ]  # fmt: skip
 
 
+def test_shared_context_is_recorded_when_a_tool_has_changed_it(recording):
+    if not hasattr(autogen.ConversableAgent("probe", llm_config=False), "context_variables"):
+        pytest.skip("this line of AutoGen has no context variables")
+    seats = [[("book", {"seat": seat})] for seat in (4, 4, 9)]
+    bot, user = assistant("bot", [*seats, "DONE"]), person(is_termination_msg=says_done)
+
+    def book(seat: int) -> str:
+        user.context_variables.set("seat", seat)
+        return "booked"
+
+    tool(user, bot, book)
+    user.initiate_chat(bot, message="Book me a seat, please", silent=True)
+    snapshots = recording.of("context_snapshot")
+    assert [(event.agent, event.payload["content"], event.payload["reason"]) for event in snapshots] == [
+        ("user", '{"seat":4}', "tool"), ("user", '{"seat":9}', "tool"),
+    ]  # fmt: skip
+
+
 def test_asynchronous_tools(recording, driver):
     SCENARIOS["asynchronous_tools"](driver)
     assert results(recording) == [

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .plugin.service import FlushReport
 
 __version__ = "0.1.0"
+
+T = TypeVar("T")
 
 __all__ = [
     "Ability",
@@ -51,6 +53,7 @@ __all__ = [
     "hookimpl",
     "run",
     "testing",
+    "wrap",
 ]
 
 _PLACES = {
@@ -99,6 +102,29 @@ def enable(config: Config | None = None, **settings: Any) -> None:
     from .plugin import runtime
 
     runtime.enable(config, **settings)
+
+
+def wrap(thing: T, config: Config | None = None, **settings: Any) -> T:
+    """Switch recording on for one agent, team, chat, chain or graph only, and for whatever it begins.
+
+    For applications that want nothing global: other objects run as if this package were not there. Where recording is
+    on already (``enable()``), everything is recorded anyway.
+
+    Args:
+        thing: the agent, team, group chat manager or graph that runs begin with.
+        config: as for :func:`enable`; counts at the first call.
+        settings: as for :func:`enable`.
+
+    Returns:
+        What to use from now on: for LangChain and LangGraph the same kind of object with a handler of its own, else
+        ``thing`` itself.
+
+    Raises:
+        ConfigError: for a setting, roster, price table or pattern that cannot be used.
+    """
+    from .plugin.wrapping import wrap as wrapped
+
+    return wrapped(thing, config, **settings)
 
 
 def disable() -> None:

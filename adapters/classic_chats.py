@@ -94,6 +94,8 @@ class Chats:
         core.see_all(opener, partner)
         if run is None:
             run, place = self._carried()
+            if run is None and not core.tap.takes(opener, partner):
+                return None
         last = self.sessions.last(core, opener, partner)
         inside = place is not None and place.run is run and place.agent is not None
         if run is not None and run.explicit and not inside:

@@ -103,6 +103,8 @@ class Direct:
         if not isinstance(messages, list) or not messages:
             return None
         run = CURRENT.get()
+        if run is None and not core.tap.takes(agent, sender):
+            return None
         talk = self._talk(agent, messages) if sender is None else None
         owned = run is None
         if run is None:

@@ -5,7 +5,8 @@ Adapters import nothing above this room, so the composer of prompts and the swit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ class Tap:
         active: False after ``disable()``: whatever of ours is still in place must then pass through.
     """
 
-    __slots__ = ("active", "compose", "guard", "idle_ns", "recorder")
+    __slots__ = ("_chosen", "active", "compose", "guard", "idle_ns", "recorder")
 
     def __init__(
         self, recorder: Recorder, guard: Guard, compose: Callable[[Run, str], str], *, idle_minutes: float = 30.0
@@ -37,6 +38,30 @@ class Tap:
         self.compose = compose
         self.idle_ns = int(idle_minutes * 60e9)
         self.active = True
+        self._chosen: dict[int, Callable[[], Any]] | None = None
+
+    def only_chosen(self) -> None:
+        """From now on runs begin only with objects that somebody chose."""
+        self._chosen = self._chosen if self._chosen is not None else {}
+
+    def everything(self) -> None:
+        """From now on every run is recorded."""
+        self._chosen = None
+
+    def choose(self, thing: Any) -> None:
+        """Have the runs of an agent, team or graph recorded, where others are not."""
+        chosen, key = self._chosen, id(thing)
+        if chosen is None:
+            return
+        try:
+            chosen[key] = weakref.ref(thing, lambda _: chosen.pop(key, None))
+        except TypeError:  # it takes no weak references: kept for good
+            chosen[key] = lambda: thing
+
+    def takes(self, *things: Any) -> bool:
+        """Whether a run that begins with these objects is to be recorded. Asked only where none is going on."""
+        chosen = self._chosen
+        return chosen is None or any(id(thing) in chosen for thing in things)
 
 
 class Adapter(Protocol):

@@ -233,11 +233,13 @@ def get() -> Runtime | None:
     return _runtime
 
 
-def enable(config: Config | None = None, **settings: Any) -> Runtime | None:
-    """Switch recording on; see :func:`seasoned.enable`."""
+def enable(config: Config | None = None, *, only_chosen: bool = False, **settings: Any) -> Runtime | None:
+    """Switch recording on; see :func:`seasoned.enable`. ``only_chosen``: for what is wrapped alone."""
     global _runtime, _registered
     with _switch:
         if _runtime is not None:
+            if not only_chosen:
+                _runtime.tap.everything()
             return _runtime
         if flag() is False:
             return None
@@ -245,6 +247,8 @@ def enable(config: Config | None = None, **settings: Any) -> Runtime | None:
         if config.enabled is False:
             return None
         runtime = Runtime(config)
+        if only_chosen:
+            runtime.tap.only_chosen()
         _runtime = runtime
         if not _registered:
             _registered = True

@@ -27,6 +27,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.errors import UnsupportedFramework
+from ..instrumentation.tap import Support
 from . import (
     classic_carry,
     classic_chats,
@@ -73,6 +74,20 @@ class ClassicAdapter:
         "ag2": ("0.14.0", "0.14.0"),
         "autogen-agentchat": ("0.2.40", "0.2.40"),
     }
+    support = Support(
+        title="classic AutoGen (`import autogen`)",
+        records=(
+            "chats of two and in groups, nested chats as child runs; sync, async and streamed",
+            "model calls with prompts as sent, usage, cost and reasoning",
+            "tools and code with results, errors and durations",
+            "speaker selection, human input, AG2's context variables",
+            "injection for every agent with a model client",
+        ),
+        lacks=(
+            ("model calls of `GPTAssistantAgent`", "it calls its provider past the point where prompts can be seen"),
+            ("`ag2` 1.x", "another framework of the same name, refused with a message"),
+        ),
+    )
 
     def __init__(self) -> None:
         self._patches: Patches | None = None

@@ -6,7 +6,7 @@ Adapters import nothing above this room, so the composer of prompts and the swit
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +64,20 @@ class Tap:
         return chosen is None or any(id(thing) in chosen for thing in things)
 
 
+class Support(NamedTuple):
+    """What an adapter says of itself, for README and ``seasoned doctor``.
+
+    Attributes:
+        title: the framework, as people call it.
+        records: what is recorded, in a few words each.
+        lacks: what is not, each with the reason.
+    """
+
+    title: str
+    records: tuple[str, ...]
+    lacks: tuple[tuple[str, str], ...] = ()
+
+
 class Adapter(Protocol):
     """A framework's adapter, as the hook ``register_adapters`` returns them.
 
@@ -71,11 +85,13 @@ class Adapter(Protocol):
         name: what runs recorded through it have as ``framework``.
         module: the import name whose import installs it; it is never imported by us.
         tested: the oldest and the newest version that its tests run against, by distribution.
+        support: what it records, and what it does not and why.
     """
 
     name: str
     module: str
     tested: dict[str, tuple[str, str]]
+    support: Support
 
     def install(self, tap: Tap) -> None:
         """Patch the framework, which is imported. Raises UnsupportedFramework where it does not know it."""

@@ -119,13 +119,19 @@ def _modules(name: str) -> list[str]:
 def _frameworks(opened: Workspace, problems: list[str]) -> list[dict[str, Any]]:
     """Which frameworks are installed, found without importing any, and whether an adapter knows them."""
     adapters = opened.hooks.collect("register_adapters")
-    tested = {name: (adapter, span) for adapter in adapters for name, span in adapter.tested.items()}
+    tested: dict[str, list[tuple[Any, tuple[str, str]]]] = {}
+    for adapter in adapters:
+        for name, span in adapter.tested.items():
+            tested.setdefault(name, []).append((adapter, span))
     installed = {name: version for name in dict.fromkeys((*tested, *_KNOWN)) if (version := _version(name))}
     out: list[dict[str, Any]] = []
     for name, version in installed.items():
-        adapter, span = tested.get(name, (None, None))
         provides = _modules(name)
-        known = adapter is not None and adapter.module in provides
+        # one distribution may have brought other modules in other lines: the adapter is that of what is there
+        mine = [(one, span) for one, span in tested.get(name, ()) if one.module.split(".")[0] in provides]
+        adapter, span = mine[0] if mine else (None, None)
+        known = adapter is not None
+        support = getattr(adapter, "support", None)
         status = "not supported"
         if known and span is not None:
             status = "tested" if _numbers(span[0]) <= _numbers(version) <= _numbers(span[1]) else "untested"
@@ -133,10 +139,12 @@ def _frameworks(opened: Workspace, problems: list[str]) -> list[dict[str, Any]]:
             {
                 "distribution": name,
                 "version": version,
-                "import_name": adapter.module if known and adapter is not None else (provides or [None])[0],
+                "import_name": adapter.module.split(".")[0] if adapter is not None else (provides or [None])[0],
                 "status": status,
                 "tested_versions": list(span) if known and span is not None else None,
-                "adapter": adapter.name if known and adapter is not None else None,
+                "adapter": adapter.name if adapter is not None else None,
+                "records": list(support.records) if support is not None else [],
+                "not_recorded": dict(support.lacks) if support is not None else {},
             }
         )
     rivals = [entry["distribution"] for entry in out if entry["import_name"] == "autogen"]
@@ -343,6 +351,7 @@ def _show(report: dict[str, Any]) -> None:
         untested = span and entry["status"] == "untested"
         tested = f" (the tests run {' to '.join(dict.fromkeys(span))})" if untested else ""
         rows.append(("framework", f"{entry['distribution']} {entry['version']}: {entry['status']}{tested}"))
+        rows += [("", f"not recorded: {what} ({why})") for what, why in entry["not_recorded"].items()]
     if not report["frameworks"]:
         rows.append(("framework", "none is installed here"))
     rows += [

@@ -74,10 +74,27 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     if name == "testing":
         return import_module(".plugin.testing", __name__)
+    if name in ("SeasonedCallbackHandler", "SeasonedMiddleware"):
+        return _langchain(name)
     place = _PLACES.get(name)
     if place is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{place}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def _langchain(name: str) -> Any:
+    """A class that needs LangChain, which is imported now; not in ``__all__``, because a star must not need it."""
+    try:
+        front = import_module(".plugin.langchain_front", __name__)
+        value = front.middleware() if name == "SeasonedMiddleware" else front.SeasonedCallbackHandler
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith(("langchain", "langgraph")):
+            raise
+        from .instrumentation.errors import MissingExtra
+
+        raise MissingExtra(name, "langchain") from error
     globals()[name] = value
     return value
 

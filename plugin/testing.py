@@ -42,8 +42,9 @@ __all__ = [
     "reenact_async",
 ]
 
-FRAMEWORKS = ("autogen",)
-"""Frameworks through which a recorded run can be played."""
+FRAMEWORKS = ("autogen", "autogen_agentchat", "langgraph")
+"""Frameworks through which a recorded run can be played: classic AutoGen plays all of them, the others those of one
+person and one agent with tools."""
 
 
 @contextlib.contextmanager
@@ -108,7 +109,8 @@ def reenact(
 
     Args:
         record: a run in the recorded-run format, as a dictionary or as :func:`read` gives it.
-        framework: through which framework: ``autogen``.
+        framework: through which framework: ``autogen``, ``autogen_agentchat`` or ``langgraph``. The last two play
+            runs in which one person and one agent take turns and the agent calls tools.
         run_async: use the framework's asynchronous methods, in an event loop of its own; where one is running
             already, use :func:`reenact_async`.
         tools_raise: a tool whose recorded answer begins with ``Error: `` raises the rest of it, so that the framework
@@ -125,11 +127,9 @@ def reenact(
         UnsupportedFramework: it is none that runs can be played through.
     """
     run, script, player = _prepared(record, framework, tools_raise=tools_raise)
-    from . import reenact_classic
-
+    players = _players(framework)
     with _recorded(run, task=task, outcome=outcome, namespace=namespace) as opened:
-        play = reenact_classic.play
-        transcript = asyncio.run(reenact_classic.play_async(player)) if run_async else play(player)
+        transcript = asyncio.run(players.play_async(player)) if run_async else players.play(player)
         if check:
             _check(run, script, player, transcript)
     return _made(run, player, transcript, opened)
@@ -147,10 +147,9 @@ async def reenact_async(
 ) -> Reenactment:
     """:func:`reenact` inside a running event loop, through the framework's asynchronous methods."""
     run, script, player = _prepared(record, framework, tools_raise=tools_raise)
-    from . import reenact_classic
-
+    players = _players(framework)
     with _recorded(run, task=task, outcome=outcome, namespace=namespace) as opened:
-        transcript = await reenact_classic.play_async(player)
+        transcript = await players.play_async(player)
         if check:
             _check(run, script, player, transcript)
     return _made(run, player, transcript, opened)
@@ -165,7 +164,22 @@ def _prepared(
         )
     run = parse(record)
     script = plan(run)
+    if framework != "autogen":
+        from .reenact_agentchat import cast
+
+        cast(run.run_id, script, framework)  # refuses what it cannot play, before there is a run
     return run, script, Player(run.run_id, script, model=run.model, tools_raise=tools_raise)
+
+
+def _players(framework: str) -> Any:
+    """The module that plays runs through ``framework``; each imports its framework only when it plays."""
+    if framework == "autogen_agentchat":
+        from . import reenact_agentchat as players
+    elif framework == "langgraph":
+        from . import reenact_langgraph as players
+    else:
+        from . import reenact_classic as players
+    return players
 
 
 @contextlib.contextmanager

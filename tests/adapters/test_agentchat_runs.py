@@ -281,3 +281,13 @@ async def test_memory_is_a_snapshot(heard, mode):
     await Driver(mode).run(Own("ann", Scripted(["noted"]), memory=[store]))
     [event] = heard.of("context_snapshot")
     assert (event.agent, event.payload["reason"], event.payload["content"]) == ("ann", "memory", "the sky is green")
+
+
+async def test_a_task_that_a_member_gives_for_a_person_is_the_users(heard):
+    from autogen_agentchat.agents import UserProxyAgent
+
+    person = UserProxyAgent("customer", input_func=lambda _prompt: "Thank you, that is all")
+    team = RoundRobinGroupChat([assistant("ann", ["one"]), person], max_turns=2)
+    await team.run(task=TextMessage(content=TASK, source="customer"))
+    assert [event.payload["role"] for event in heard.of("message")][:2] == ["user", "assistant"]
+    assert heard.runs[0].task == TASK

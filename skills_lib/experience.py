@@ -142,10 +142,11 @@ def forget_runs(connection: Connection, run_ids: Collection[str]) -> None:
 
 
 def clear(connection: Connection, namespaces: Collection[str]) -> None:
-    """Take everything of these namespaces out before it is made again. The versions of templates stay, because runs
-    tell which one they were given; they are all learned anew, and dropped then where no run is behind them any more."""
+    """Take everything of these namespaces out before it is made again. What was decided once stays: the pools of tasks,
+    and the versions of templates, because runs tell which one they were given. All templates are learned anew, and
+    dropped then where no run is behind them any more."""
     names = list(namespaces)
-    for table in (task_fingerprints, fingerprinted_runs, task_pools):
+    for table in (task_fingerprints, fingerprinted_runs):
         connection.execute(delete(table).where(table.c.namespace.in_(names)))
     kept = skill_templates.c
     connection.execute(update(skill_templates).where(kept.namespace.in_(names)).values(signature=""))

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from .embedder import Embedder
     from .shelf import Fit, Shelf
 
-PATIENCE = 0.05
-"""Seconds that a block waits for its run's match at most; it mostly takes one or two milliseconds."""
+PATIENCE = 0.2
+"""Seconds that a block waits for its run's match at most. It mostly takes one or two milliseconds; the rest is for a
+machine on which threads wait for a core."""
 
 PRIORITY = 40
 """After abilities, strengths and personality."""

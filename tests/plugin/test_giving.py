@@ -12,6 +12,7 @@ import pytest
 
 import seasoned
 from seasoned.plugin import runtime
+from seasoned.skills_lib import giving
 from seasoned.skills_lib.library import SkillLibrary
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith("SEASONED_"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(giving, "PATIENCE", 30.0)  # however busy the machine is that tests
     logging.getLogger("autogen.oai.client").setLevel(logging.ERROR)
     Client.sent.clear()
     Client.script = ("get_order", "cancel_order")

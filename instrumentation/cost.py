@@ -27,6 +27,11 @@ SHIPPED = Path(__file__).with_name("prices.toml")
 
 MILLION = 1_000_000
 
+CHARACTERS_PER_TOKEN = 4
+"""For lengths that no model has counted: that of the block, and what a scripted model says it used. OpenAI's rule of
+thumb for English text ("What are tokens and how to count them?", help.openai.com); a real tokenizer would cost a
+dependency, and another one for every model. What models used is never reckoned with it."""
+
 # -- tokens ------------------------------------------------------------------------------------------------------
 
 _INPUT = ("prompt_tokens", "input_tokens", "prompt_token_count", "prompt_eval_count")

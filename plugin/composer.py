@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..instrumentation.cost import CHARACTERS_PER_TOKEN
 from ..instrumentation.records import Section
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from ..instrumentation.recorder import Recorder
     from ..instrumentation.runs import Run
     from .manager import Hooks
-
-CHARACTERS_PER_TOKEN = 4
-"""The usual rule of thumb for English text and GPT tokenizers; a real tokenizer would cost a dependency, and
-another one for every model."""
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -35,11 +32,10 @@ class Block(msgspec.Struct, frozen=True):
 
     def public(self) -> dict[str, Any]:
         """As ``seasoned prompt --json`` prints it."""
-        sections = [msgspec.to_builtins(section) for section in self.sections]
-        for section in sections:
-            if section["source"] is None:
-                del section["source"]
-            del section["whole"], section["reasons"]
+        sections: list[dict[str, Any]] = []
+        for section in self.sections:
+            told = {"name": section.name, "text": section.text, "why": section.why, "priority": section.priority}
+            sections.append(told if section.source is None else {**told, "source": msgspec.to_builtins(section.source)})
         return {"text": self.text, "tokens": self.tokens, "sections": sections}
 
 

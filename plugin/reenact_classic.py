@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from .reenact_player import Player
 
-CHARACTERS_PER_TOKEN = 4
-"""For the usage that the scripted model reports: the usual rule of thumb, so that it is the same every time."""
-
 
 class ScriptedModel:
     """A model client that answers as recorded, in the form of OpenAI's responses.
@@ -43,13 +40,7 @@ class ScriptedModel:
 
     def create(self, params: dict[str, Any]) -> SimpleNamespace:
         """Answer with the agent's next recorded message."""
-        prompt = list(params["messages"])
-        self._player.prompts.append((self._agent, prompt))
-        message = self._player.take(MODEL, self._agent)
-        calls = openai_calls(message)
-        answered = len(message.content or "") + sum(len(call["function"]["arguments"]) for call in calls)
-        sent = sum(len(part.get("content") or "") for part in prompt) // CHARACTERS_PER_TOKEN
-        got = answered // CHARACTERS_PER_TOKEN
+        message, calls, sent, got = self._player.reply(self._agent, list(params["messages"]))
         content = message.content if calls else message.content or ""
         tool_calls = [SimpleNamespace(**{**call, "function": SimpleNamespace(**call["function"])}) for call in calls]
         reply = SimpleNamespace(role="assistant", content=content, tool_calls=tool_calls or None, function_call=None)

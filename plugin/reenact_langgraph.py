@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.errors import MissingExtra
-from .reenact_agentchat import CHARACTERS_PER_TOKEN, cast, failure
-from .reenact_plan import MODEL, PERSON, TOOL_ERROR, TOOLS, ToolError, answer_entry, entry, openai_calls
+from .reenact_cast import cast, failure
+from .reenact_plan import PERSON, TOOL_ERROR, TOOLS, ToolError, answer_entry, entry
 
 if TYPE_CHECKING:
     from .reenact_player import Player
@@ -208,12 +208,7 @@ def _model(player: Player, agent: str) -> Any:
 
         def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **_options: Any) -> ChatResult:  # noqa: ARG002
             prompt: Any = convert_to_openai_messages(messages)
-            player.prompts.append((agent, prompt))
-            message = player.take(MODEL, agent)
-            calls = openai_calls(message)
-            sent = sum(len(part.get("content") or "") for part in prompt) // CHARACTERS_PER_TOKEN
-            answered = len(message.content or "") + sum(len(call["function"]["arguments"]) for call in calls)
-            got = answered // CHARACTERS_PER_TOKEN
+            message, calls, sent, got = player.reply(agent, prompt)
             decoded = entry("assistant", agent, message.content, calls).get("tool_calls", [])
             reply = AIMessage(
                 message.content or "",

@@ -6,13 +6,30 @@ the framework gets to it. A framework that asks for something else than what was
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .reenact_plan import TOOL_ERROR, TOOLS, ReenactmentError, ToolError
+from ..instrumentation.cost import CHARACTERS_PER_TOKEN
+from .reenact_plan import MODEL, TOOL_ERROR, TOOLS, ReenactmentError, ToolError, openai_calls
 
 if TYPE_CHECKING:
     from ..adapters.recorded import RecordedMessage
     from .reenact_plan import Plan, Turn
+
+
+class Reply(NamedTuple):
+    """What a scripted model answers.
+
+    Attributes:
+        message: as recorded.
+        calls: its tool calls in OpenAI's form.
+        sent, got: the tokens of the prompt and of the answer, by their lengths, so that they are the same in every
+            play.
+    """
+
+    message: RecordedMessage
+    calls: list[dict[str, Any]]
+    sent: int
+    got: int
 
 
 class Player:
@@ -48,6 +65,15 @@ class Player:
             raise self._failed(f"{agent} ({kind}) was asked where the record has {wanted}")
         self.position += 1
         return turn.messages[0]
+
+    def reply(self, agent: str, prompt: list[dict[str, Any]]) -> Reply:
+        """What the agent's model answers to ``prompt``: the agent's next recorded message."""
+        self.prompts.append((agent, prompt))
+        message = self.take(MODEL, agent)
+        calls = openai_calls(message)
+        asked = sum(len(part.get("content") or "") for part in prompt)
+        answered = len(message.content or "") + sum(len(call["function"]["arguments"]) for call in calls)
+        return Reply(message, calls, asked // CHARACTERS_PER_TOKEN, answered // CHARACTERS_PER_TOKEN)
 
     def answer(self, agent: str, tool: str) -> str:
         """What ``tool`` answered, in the order of the calls; raises :class:`ToolError` where it failed."""

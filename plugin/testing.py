@@ -165,7 +165,7 @@ def _prepared(
     run = parse(record)
     script = plan(run)
     if framework != "autogen":
-        from .reenact_agentchat import cast
+        from .reenact_cast import cast
 
         cast(run.run_id, script, framework)  # refuses what it cannot play, before there is a run
     return run, script, Player(run.run_id, script, model=run.model, tools_raise=tools_raise)

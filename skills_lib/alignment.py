@@ -12,10 +12,10 @@ split at words that occur once in each (as in patience diff), and a middle witho
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from .rising import longest_rising
 from .tokens import word_class
 
 if TYPE_CHECKING:
@@ -160,24 +160,7 @@ def _unique(
     shared = [
         (place, places[left[place]]) for place in range(*span) if counts[left[place]] == 1 and left[place] in places
     ]
-    tops: list[int] = []
-    top_of: list[int] = []
-    before: list[int] = []
-    for number, (_, place) in enumerate(shared):
-        pile = bisect_left(tops, place)
-        before.append(top_of[pile - 1] if pile else -1)
-        if pile == len(tops):
-            tops.append(place)
-            top_of.append(number)
-        else:
-            tops[pile] = place
-            top_of[pile] = number
-    chain: list[tuple[int, int]] = []
-    number = top_of[-1] if top_of else -1
-    while number >= 0:
-        chain.append(shared[number])
-        number = before[number]
-    return chain[::-1]
+    return [shared[number] for number in longest_rising([place for _, place in shared])]
 
 
 def _table(

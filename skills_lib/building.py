@@ -19,6 +19,7 @@ from .induction import TaskTemplate, induce_template
 from .masking import CONTENT, read
 from .procedure import ALWAYS, Procedure, induce
 from .sketches import sketch_of
+from .skill_checks import DESCRIPTION_LIMIT, NAME_LIMIT, numbered
 from .template_record import TemplateRecord
 from .writes import effects
 
@@ -47,11 +48,8 @@ ID_DIGITS = 16
 EXAMPLES = 3
 """Tasks in their own words that are kept with a template."""
 
-NAME_WORDS, NAME_LIMIT = 6, 64
-"""Words and characters of a template's name; the limit is that of the SKILL.md format."""
-
-DESCRIPTION_LIMIT = 1024
-"""Characters of a description; the limit is that of the SKILL.md format."""
+NAME_WORDS = 6
+"""Words of a template's name."""
 
 _NAME_PARTS = re.compile(r"[a-z0-9]+")
 _SLOT = re.compile(r"\{\{\w+\}\}")
@@ -189,11 +187,7 @@ def named_apart(record: TemplateRecord, taken: Collection[str], library: KnownTe
         name = f"{base}-{word}"
         if word not in words and len(name) <= NAME_LIMIT and name not in taken:
             return msgspec.structs.replace(record, name=name)
-    name, number = base, 1
-    while name in taken:
-        number += 1
-        name = f"{base[: NAME_LIMIT - len(str(number)) - 1].strip('-')}-{number}"
-    return msgspec.structs.replace(record, name=name)
+    return msgspec.structs.replace(record, name=numbered(base, taken))
 
 
 def _distinguishing(record: TemplateRecord, library: KnownTexts | None) -> Iterable[str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from .sketches import digest
+from .sketches import lot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -175,7 +175,7 @@ def _sampled(sketches: Iterable[Sketch]) -> tuple[list[Sketch], list[Sketch]]:
         groups[sketch.task, sketch.success].append(sketch)
     taken: dict[bool, list[Sketch]] = {True: [], False: []}
     for (_, success), group in sorted(groups.items()):
-        taken[success].extend(sorted(group, key=lambda one: (digest(one.run_id), one.run_id))[:PER_TASK])
+        taken[success].extend(sorted(group, key=lambda one: lot(one.run_id))[:PER_TASK])
     return taken[True], taken[False]
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from ..instrumentation.errors import SkillFileError
 from .changes import library_changed, lock
 from .pools import IMPORTED
+from .skill_checks import numbered
 from .skill_files import NO_PROCEDURE, find_skills, foreign_record, read_skill
 from .skill_md import is_foreign, write_skill
 from .tables import skill_templates
@@ -92,6 +93,7 @@ def bring_in(
         record = msgspec.structs.replace(
             found.record,
             origin="trusted" if trust and not found.foreign else "imported",
+            state=_standing(found.record.state, trust=trust),
             why=NO_PROCEDURE if found.foreign else WHY_TRUSTED if trust else WHY_NOT,
             provenance=[{"run_id": run_id, "success": success} for run_id, success in found.runs],
             metrics={},
@@ -101,6 +103,13 @@ def bring_in(
             done.append(_take(connection, library.namespace, record, str(path)))
             library_changed(connection)
     return done
+
+
+def _standing(state: str, *, trust: bool) -> str:
+    """The state here of a template whose file tells ``state``. That it was withdrawn, deleted or merged elsewhere is no
+    state of a library that does not hold it: it is a candidate here, or, where somebody vouches for one that was
+    withdrawn, ready to prove itself again."""
+    return "ready" if state == "ready" or (trust and state == "withdrawn") else "candidate"
 
 
 def _take(connection: Connection, namespace: str, record: TemplateRecord, path: str) -> Brought:
@@ -125,7 +134,7 @@ def _take(connection: Connection, namespace: str, record: TemplateRecord, path: 
         record = msgspec.structs.replace(record, version=before.version + 1, name=old.name)
         pool = pool if before.state in ("deleted", "merged") else before.pool
     else:
-        name = _free(record.name, names(connection, namespace))
+        name = numbered(record.name, names(connection, namespace))
         if name != record.name and is_foreign(record):  # what another product wrote is identified by its name
             other = foreign_record(name, record.description, record.notes, record.tags)
             record = msgspec.structs.replace(record, template_id=other.template_id)
@@ -142,12 +151,3 @@ def _take(connection: Connection, namespace: str, record: TemplateRecord, path: 
 def _says(record: TemplateRecord) -> Any:
     """What a template says, whoever keeps it."""
     return msgspec.structs.replace(record, version=0, name="", origin="", why="", provenance=[], metrics={})
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """The name, or the name with the first number that makes it another."""
-    free, number = name, 1
-    while free in taken:
-        number += 1
-        free = f"{name[: 64 - len(str(number)) - 1].strip('-')}-{number}"
-    return free

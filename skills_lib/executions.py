@@ -12,12 +12,12 @@ no word of a user or a tool.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
+from .rising import longest_rising
 from .sketches import sketch_of
 from .sources import MAX_ORIGINS, normalised
 from .steps import is_tool_name, parsed
@@ -227,7 +227,7 @@ def _assigned(steps: Sequence[_Wanted], calls: Sequence[tuple[int, str]]) -> lis
     for number, step in enumerate(steps):
         of_tool[step.tool].append(number)
     pairs = [(call, number) for call, (_, tool) in enumerate(calls) for number in reversed(of_tool[tool])]
-    row = _rising([number for _, number in pairs])  # a call's steps fall, so that it stands in the row once
+    row = longest_rising([number for _, number in pairs])  # a call's steps fall, so that it stands in the row once
     anchors = dict(pairs[place] for place in row)
     stretches: dict[str, list[list[int]]] = defaultdict(list)
     for call, (_, tool) in enumerate(calls):
@@ -268,27 +268,6 @@ def _spread(
             yield call, numbers[max(at, 0)]
 
 
-def _rising(values: Sequence[int]) -> list[int]:
-    """The places of one longest row of rising values, always the same one."""
-    tops: list[int] = []
-    top_of: list[int] = []
-    before: list[int] = []
-    for place, value in enumerate(values):
-        pile = bisect_left(tops, value)
-        before.append(top_of[pile - 1] if pile else -1)
-        if pile == len(tops):
-            tops.append(value)
-            top_of.append(place)
-        else:
-            tops[pile], top_of[pile] = value, place
-    row: list[int] = []
-    place = top_of[-1] if top_of else -1
-    while place >= 0:
-        row.append(place)
-        place = before[place]
-    return row[::-1]
-
-
 def _inversions(steps: Sequence[_Wanted], calls: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     """Pairs of steps of which the first was done too early: before the second, which the template has before it.
 
@@ -297,7 +276,7 @@ def _inversions(steps: Sequence[_Wanted], calls: Sequence[Sequence[int]]) -> lis
     """
     strict = [n for n, step in enumerate(steps) if calls[n] and not step.optional and not step.repeated]
     by_time = sorted(strict, key=lambda number: min(calls[number]))
-    kept = set(_rising(by_time))
+    kept = set(longest_rising(by_time))
     time = {number: place for place, number in enumerate(by_time)}
     found: list[tuple[int, int]] = []
     for place, number in enumerate(by_time):

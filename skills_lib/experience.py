@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _MILLISECOND = 1_000_000
 _PART = 500
 _encode = msgspec.json.encode
-_strings = msgspec.json.Decoder(list[str]).decode
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -167,20 +166,3 @@ def tried(connection: Connection, namespace: str, *, task: str | None = None, gr
     ).one()
     executions, successes, mean = int(row[0]), int(row[1]), row[2]
     return Tried(executions, successes, executions - successes, None if mean is None else float(mean))
-
-
-def known_task(connection: Connection, namespace: str, task: str) -> dict[str, Any] | None:
-    """What is kept of a task's fingerprint, as plain data; None where it was never learned from."""
-    table = task_fingerprints
-    row = connection.execute(
-        select(table).where(table.c.namespace == namespace, table.c.fingerprint == fingerprint(task).hash)
-    ).first()
-    if row is None:
-        return None
-    return {
-        "fingerprint": row.fingerprint,
-        "text": row.text,
-        "keywords": _strings(row.keywords),
-        "technologies": _strings(row.technologies),
-        "files": _strings(row.files),
-    }

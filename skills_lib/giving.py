@@ -14,6 +14,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ..instrumentation.cost import CHARACTERS_PER_TOKEN
 from ..instrumentation.records import Section
 from ..plugin.hookspecs import hookimpl
 
@@ -38,9 +39,6 @@ PRIORITY = 40
 
 SHARE = 0.5
 """Part of the block's length that a procedure may take."""
-
-CHARACTERS_PER_TOKEN = 4
-"""As the composer reckons."""
 
 
 class _Pending:

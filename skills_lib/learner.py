@@ -21,12 +21,11 @@ from .building import Solved, build, named_apart
 from .changes import library_changed, lock
 from .code_templates import last_program
 from .induction import known_texts
-from .merging import MERGED, apply, merges, revive
+from .merging import apply, merges, revive
 from .sketches import SAMPLE, lot
 from .steps import PROGRAM, trace_of
 from .tables import POOLED_RUNS, fingerprinted_runs, skill_templates, task_pools
-from .template_rows import drop_lost, insert, names, newest_by_pool, newest_of_pool, newest_version, rewrite
-from .uses import measured, standing
+from .template_rows import KEPT, drop_lost, insert, names, newest_by_pool, newest_of_pool, newest_version, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -166,9 +165,8 @@ class Learner:
             return []
         with self._store.writing() as connection:
             lock(connection)
-            kept = newest_by_pool(connection, self._namespace)
-            uses = measured(connection, self._namespace)
-            templates = {pool: standing(record, uses.get(record.template_id)) for pool, record in kept.items()}
+            kept = newest_by_pool(connection, self._namespace, KEPT)
+            templates = dict(kept)
             for pool, (_, record) in drafts.items():
                 before = templates.get(pool)
                 if record is None:
@@ -179,7 +177,7 @@ class Learner:
                     templates[pool] = msgspec.structs.replace(
                         record, template_id=before.template_id, version=before.version, name=before.name
                     )
-            settled = {pool for pool, record in kept.items() if record.template_id in uses}
+            settled = {pool for pool, record in kept.items() if record.metrics}
             found = merges(templates, self._pools, touched, settled)
             new = {pool: record for pool, (_, record) in drafts.items() if record is not None and pool not in kept}
             apply(connection, self._namespace, found, self._pools, new)
@@ -214,7 +212,7 @@ class Learner:
                 select(kept.pool, kept.signature, kept.state).where(
                     kept.namespace == self._namespace,
                     kept.version == newest_version(self._namespace),
-                    kept.state != MERGED,
+                    KEPT,
                 )
             )
         }
@@ -231,7 +229,7 @@ class Learner:
                 continue
             successes = sum(success for _, success, _ in found)
             newest = max(finished for _, _, finished in found)
-            yield _Changed(pool, signature, _sampled(found), newest, (successes, len(found) - successes))
+            yield _Changed(pool, signature, sampled(found), newest, (successes, len(found) - successes))
 
     def _keep(self, connection: Connection, one: _Changed, record: TemplateRecord | None) -> int | None:
         """Keep one pool's template; returns its version where that is new, 0 where something else of it is, and None
@@ -277,7 +275,7 @@ def solved_runs(connection: Connection, run_ids: list[str]) -> list[Solved]:
     return found
 
 
-def _sampled(members: Iterable[tuple[str, bool, int]]) -> list[str]:
+def sampled(members: Iterable[tuple[str, bool, int]]) -> list[str]:
     """At most :data:`SAMPLE` runs of each verdict: every run draws its lot by itself, so order does not matter."""
     chosen: list[str] = []
     members = list(members)

@@ -23,14 +23,14 @@ from .searching import Answer, similar
 from .sketches import lot
 from .tables import POOLED_RUNS, fingerprinted_runs, skill_templates, task_pools
 from .template_record import TemplateRecord
-from .template_rows import newest_version
-from .uses import adaptations, measured, restore, standing
+from .template_rows import OFFERED, newest_by_pool, newest_version
+from .uses import adaptations, restore
 from .writes import Effects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import Connection
 
     from .embedder import Encoder
 
@@ -98,25 +98,15 @@ class SkillLibrary:
             return self._templates(connection)
 
     def _templates(self, connection: Connection) -> list[TemplateRecord]:
-        return sorted(self._by_pool(connection).values(), key=lambda record: record.name)
-
-    def _by_pool(self, connection: Connection) -> dict[str, TemplateRecord]:
-        """The newest versions by their pools, each with what became of its uses."""
-        table = skill_templates.c
-        rows = connection.execute(select(table.pool, table.body).where(*self._offered())).all()
-        known = measured(connection, self.namespace)
-        found: dict[str, TemplateRecord] = {}
-        for pool, body in rows:
-            record = _record(body)
-            found[pool] = standing(record, known.get(record.template_id))
-        return found
+        found = newest_by_pool(connection, self.namespace, OFFERED)
+        return sorted(found.values(), key=lambda record: record.name)
 
     def similar(self, task: str, **wanted: Any) -> Answer:
         """The templates that a task is like, or that the library abstains; the arguments are those of
         :func:`.searching.similar`."""
         with self.store.reading() as connection:
             self._pools.load(connection)
-            templates = self._by_pool(connection)
+            templates = newest_by_pool(connection, self.namespace, OFFERED)
         return similar(self._pools, templates, task, **wanted)
 
     def settle(self, timeout: float) -> bool:
@@ -140,7 +130,12 @@ class SkillLibrary:
                 for row in connection.execute(
                     select(pools.fingerprint, kept.name)
                     .join_from(task_pools, skill_templates, (kept.pool == pools.pool))
-                    .where(pools.namespace == self.namespace, *self._offered())
+                    .where(
+                        pools.namespace == self.namespace,
+                        kept.namespace == self.namespace,
+                        kept.version == newest_version(self.namespace),
+                        OFFERED,
+                    )
                 )
             }
             for run_id in self._planned - wanted:
@@ -220,12 +215,3 @@ class SkillLibrary:
                 .values(state="deleted")
             )
             library_changed(connection)
-
-    def _offered(self) -> tuple[ColumnElement[bool], ...]:
-        """What rows of the newest versions fulfil whose templates nobody deleted."""
-        table = skill_templates.c
-        return (
-            table.namespace == self.namespace,
-            table.version == newest_version(self.namespace),
-            table.state.not_in(("deleted", "merged")),
-        )

@@ -31,6 +31,7 @@ from sqlalchemy import func, select, update
 from .building import ID_DIGITS
 from .sketches import lot
 from .tables import POOLED_RUNS, fingerprinted_runs, skill_templates, task_pools
+from .template_record import MERGED
 from .tool_words import NOTHING, Wording, is_main, main_steps, whole_words
 
 if TYPE_CHECKING:
@@ -56,9 +57,6 @@ LOOKED_AT = 24
 
 TASKS = 8
 """Tasks of a pool that the matcher is asked about; of more, those with the lowest hash."""
-
-MERGED = "merged"
-"""The state of a template whose tasks went to another."""
 
 
 class Merge(NamedTuple):

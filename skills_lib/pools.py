@@ -20,7 +20,7 @@ from .tables import fingerprinted_runs, skill_templates, task_pools
 from .template_record import TemplateRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from sqlalchemy import Connection
 
@@ -37,6 +37,7 @@ of three. What else people said in a conversation pools no better than its openi
 
 SLOT = re.compile(r"\{\{(\w+)\}\}")
 
+_PART = 500  # runs in one statement
 _record = msgspec.json.Decoder(TemplateRecord).decode
 
 CANDIDATES = 8
@@ -95,7 +96,8 @@ class Pools:
             self._remove(name)  # forgotten since, or to be placed anew
         self.merged({pool: known[name] for name, pool in self.of.items() if known.get(name, pool) != pool})
         new = {name: there[name] for name in there if name not in self.of}
-        words = self._words(connection, {run_id: name for name, (_, run_id) in new.items()})
+        said = task_texts(connection, [run_id for _, run_id in new.values()])
+        words = {name: said[run_id] for name, (_, run_id) in new.items() if run_id in said}
         waiting: dict[str, tuple[str, str | None]] = {}
         for name, (domain, _) in new.items():
             if name not in words:
@@ -120,20 +122,6 @@ class Pools:
         if rows:
             connection.execute(task_pools.insert(), rows)
         return len(rows)
-
-    @staticmethod
-    def _words(connection: Connection, tasks: Mapping[str, str]) -> dict[str, str]:
-        """The texts of tasks, given by a run of each."""
-        found: dict[str, str] = {}
-        ids = sorted(tasks)
-        for first in range(0, len(ids), 500):
-            rows = connection.execute(
-                select(runs.c.run_id, texts.c.text)
-                .join(texts, texts.c.text_pk == runs.c.task_pk)
-                .where(runs.c.run_id.in_(ids[first : first + 500]), texts.c.text.is_not(None))
-            )
-            found.update({tasks[run_id]: text for run_id, text in rows})
-        return found
 
     def _load_imported(self, connection: Connection) -> None:
         """Know templates from files by their examples."""
@@ -183,6 +171,21 @@ class Pools:
             if self._domains[name] == domain:
                 return self.of[name] if match.score >= SURE else None
         return None
+
+
+def task_texts(connection: Connection, run_ids: Iterable[str]) -> dict[str, str]:
+    """The tasks of these runs, as they were written; without those that were recorded without content."""
+    found: dict[str, str] = {}
+    ids = sorted(run_ids)
+    for first in range(0, len(ids), _PART):
+        rows = connection.execute(
+            select(runs.c.run_id, texts.c.text)
+            .join(texts, texts.c.text_pk == runs.c.task_pk)
+            .where(runs.c.run_id.in_(ids[first : first + _PART]), texts.c.text.is_not(None))
+        )
+        for run_id, text in rows:
+            found[run_id] = text
+    return found
 
 
 def imported_tasks(connection: Connection, namespace: str) -> dict[str, tuple[str, str, str | None]]:

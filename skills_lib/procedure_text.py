@@ -47,12 +47,6 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _FIELD_WORDS, _FIELD_LENGTH = 3, 24  # of a field's name, which is what a tool wrote: no room for a sentence
 
 
-def procedure_text(record: TemplateRecord, agent: str, task: str, limit: int) -> str | None:
-    """The section's text alone: see :func:`procedure_lines`."""
-    lines = procedure_lines(record, agent, task, limit)
-    return None if lines is None else "\n".join(lines)
-
-
 def procedure_lines(record: TemplateRecord, agent: str, task: str, limit: int) -> dict[str, str] | None:
     """The section's lines, each with the figures behind it: the steps of ``agent``, with values of ``task`` where they
     can be read off it.

@@ -11,22 +11,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 from sqlalchemy import func, select
 
-from ..instrumentation.schema import runs, texts
 from .index import TaskIndex
-from .pools import imported_tasks
+from .pools import imported_tasks, task_texts
 from .sketches import digest
-from .tables import POOLED_RUNS, fingerprinted_runs, skill_templates, task_pools
-from .template_record import TemplateRecord
-from .uses import measured, standing
+from .tables import POOLED_RUNS, fingerprinted_runs, task_pools
+from .template_rows import READY, newest_by_pool
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from .embedder import Encoder
     from .index import Match
+    from .template_record import TemplateRecord
 
 SURE = 0.7
 """The confidence, and the score of the best match, from which a template is given. On WebArena and VisualWebArena
@@ -45,8 +43,6 @@ finds the same (``bench_giving.py``)."""
 
 LOOKED_AT = 4
 """Of those, the best ones among which one of the run's domain is looked for."""
-
-_record = msgspec.json.Decoder(TemplateRecord).decode
 
 
 class Fit(NamedTuple):
@@ -116,16 +112,9 @@ class Shelf:
                 break
             chosen.update({run_id: (task, domain, pool) for task, run_id, domain in of_pool})
         found: dict[str, tuple[str, str | None, str]] = {}
-        ids = sorted(chosen)
-        for first in range(0, len(ids), 500):
-            rows = connection.execute(
-                select(runs.c.run_id, texts.c.text)
-                .join(texts, texts.c.text_pk == runs.c.task_pk)
-                .where(runs.c.run_id.in_(ids[first : first + 500]), texts.c.text.is_not(None))
-            )
-            for run_id, text in rows:
-                task, domain, pool = chosen[run_id]
-                found[task] = (pool, domain, text)
+        for run_id, text in task_texts(connection, chosen).items():
+            task, domain, pool = chosen[run_id]
+            found[task] = (pool, domain, text)
         return found
 
     def match(self, task: str, domain: str | None = None, task_type: str | None = None) -> Fit | None:
@@ -149,25 +138,8 @@ class Shelf:
 
 def ready_templates(connection: Connection, namespace: str) -> dict[str, TemplateRecord]:
     """The newest versions that may be given, by their pools: ready, and not withdrawn by their uses."""
-    table, other = skill_templates.c, skill_templates.alias()
-    newest = (
-        select(other.c.template_id, func.max(other.c.version).label("version"))
-        .where(other.c.namespace == namespace)
-        .group_by(other.c.template_id)
-        .subquery()
-    )
-    rows = connection.execute(
-        select(table.pool, table.body)
-        .join(newest, (newest.c.template_id == table.template_id) & (newest.c.version == table.version))
-        .where(table.namespace == namespace, table.state == "ready")
-    ).all()
-    if not rows:
-        return {}
-    known = measured(connection, namespace)
-    found: dict[str, TemplateRecord] = {}
-    for pool, body in rows:
-        record = _record(body)
-        record = standing(record, known.get(record.template_id))
-        if record.state == "ready" and record.origin != "imported":
-            found[pool] = record
-    return found
+    return {
+        pool: record
+        for pool, record in newest_by_pool(connection, namespace, READY).items()
+        if record.state == "ready" and record.origin != "imported"
+    }

@@ -1,8 +1,8 @@
 """What is kept of a run for learning: a sketch without anybody's words.
 
-A sketch is enough to pool a run with others of its kind and to compare it with those that failed, and small enough to
-keep. Of a pool only so many are kept, those with the lowest hash of their run's id: a sample that is the same
-whichever run came first, because every run draws its lot by itself.
+A sketch is enough to compare a run with others of its kind, those that succeeded and those that failed. Of a pool only
+so many runs are looked at, those with the lowest hash of their id: a sample that is the same whichever run came first,
+because every run draws its lot by itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .steps import Trace
 
 SAMPLE = 96
-"""Runs of one kind and verdict that are kept; shares of them are known to about 10%."""
+"""Runs of one kind and verdict that are looked at; shares of them are known to about 10%."""
 
 
 class Given(msgspec.Struct, frozen=True, array_like=True):
@@ -102,31 +102,6 @@ def sketch_of(trace: Trace, task: str | None = None) -> Sketch:
 def digest(text: str) -> str:
     """A hash of a text, 16 hexadecimal digits."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-class Pool(msgspec.Struct):
-    """The sketches of one kind of task: so many successes and failures, and how many there were in all.
-
-    The counts are of calls to :meth:`add`: a run must be given once.
-    """
-
-    solved: list[Sketch] = []
-    failed: list[Sketch] = []
-    solved_runs: int = 0
-    failed_runs: int = 0
-
-    def add(self, sketch: Sketch) -> None:
-        """Take a run in. The result does not depend on the order in which runs come."""
-        if sketch.success:
-            self.solved_runs += 1
-            self.solved = _sampled([*self.solved, sketch])
-        else:
-            self.failed_runs += 1
-            self.failed = _sampled([*self.failed, sketch])
-
-
-def _sampled(sketches: list[Sketch]) -> list[Sketch]:
-    return sorted(sketches, key=lambda sketch: lot(sketch.run_id))[:SAMPLE]
 
 
 def lot(run_id: str) -> tuple[str, str]:

@@ -76,6 +76,15 @@ def check_name(name: object, where: str) -> str:
     return name
 
 
+def numbered(name: str, taken: Collection[str]) -> str:
+    """The name, or the name with the first number that makes it one that is not ``taken``, within the limit."""
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        free = f"{name[: NAME_LIMIT - len(str(number)) - 1].strip('-')}-{number}"
+    return free
+
+
 def check_description(description: object, where: str) -> str:
     """The description, if it is one by the rules of the format.
 

@@ -19,6 +19,9 @@ _FIGURES = frozenset(("support", "after"))
 READ_BY_AGENTS = ("task_template", "slots", "procedure", "agent_sequence", "checks", "pitfalls")
 """What makes a version: a change in any other part is no new one."""
 
+MERGED = "merged"
+"""The state of a template whose tasks went to another."""
+
 
 class TemplateRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a skill template.

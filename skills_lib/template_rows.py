@@ -11,16 +11,25 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import delete, func, select, update
 
-from .merging import MERGED
 from .pools import IMPORTED
 from .tables import skill_templates, task_pools
-from .template_record import TemplateRecord, difference
+from .template_record import MERGED, TemplateRecord, difference
+from .uses import measured, standing
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 _record = msgspec.json.Decoder(TemplateRecord).decode
 _encode = msgspec.json.encode
+
+KEPT = skill_templates.c.state != MERGED
+"""Rows of templates that stand for their pools, those that somebody deleted among them."""
+
+OFFERED = skill_templates.c.state.not_in(("deleted", MERGED))
+"""Rows of templates that nobody deleted."""
+
+READY = skill_templates.c.state == "ready"
+"""Rows of templates that can be given, unless their uses speak against them."""
 
 
 def insert(
@@ -83,28 +92,34 @@ def newest_of_pool(connection: Connection, namespace: str, pool: str) -> Templat
     table = skill_templates.c
     row = connection.execute(
         select(table.body)
-        .where(table.namespace == namespace, table.pool == pool, table.state != MERGED)
+        .where(table.namespace == namespace, table.pool == pool, KEPT)
         .order_by(table.version.desc())
         .limit(1)
     ).scalar()
     return None if row is None else _record(row)
 
 
-def newest_by_pool(connection: Connection, namespace: str) -> dict[str, TemplateRecord]:
-    """The newest version of each pool's template, in the state that its row has."""
+def newest_by_pool(connection: Connection, namespace: str, wanted: ColumnElement[bool]) -> dict[str, TemplateRecord]:
+    """The newest version of each pool's template with what became of its uses, where its row is ``wanted``: in the
+    state that the row has, or withdrawn."""
     table = skill_templates.c
     rows = connection.execute(
         select(table.pool, table.state, table.body).where(
-            table.namespace == namespace, table.version == newest_version(namespace), table.state != MERGED
+            table.namespace == namespace, table.version == newest_version(namespace), wanted
         )
-    )
-    return {row.pool: msgspec.structs.replace(_record(row.body), state=row.state) for row in rows}
+    ).all()
+    known = measured(connection, namespace) if rows else {}
+    found: dict[str, TemplateRecord] = {}
+    for pool, state, body in rows:
+        record = msgspec.structs.replace(_record(body), state=state)
+        found[pool] = standing(record, known.get(record.template_id))
+    return found
 
 
 def names(connection: Connection, namespace: str, without: str = "") -> set[str]:
     """The names that are taken by other templates than the one with the id ``without``."""
     table = skill_templates.c
-    rows = select(table.name).where(table.namespace == namespace, table.template_id != without, table.state != MERGED)
+    rows = select(table.name).where(table.namespace == namespace, table.template_id != without, KEPT)
     return set(connection.execute(rows).scalars())
 
 

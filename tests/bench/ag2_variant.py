@@ -96,40 +96,52 @@ def runtime_logging(kind: str) -> Callable[[Path], Variant]:
     return make
 
 
-def openinference(place: Path) -> Variant:
-    """OpenInference's instrumentor with a batch processor and an exporter that writes JSON lines."""
-    sdk = importlib.import_module("opentelemetry.sdk.trace")
-    export = importlib.import_module("opentelemetry.sdk.trace.export")
-    instrumentor = importlib.import_module("openinference.instrumentation.ag2").AG2Instrumentor()
-    file = place / "spans.jsonl"
+def openinference(module: str, name: str, *, span: str = "", **options: Any) -> Callable[[Path], Variant]:
+    """OpenInference's instrumentor with a batch processor and an exporter that writes JSON lines.
 
-    class Exporter(export.SpanExporter):
-        def export(self, spans: Any) -> Any:
-            with file.open("a", encoding="utf-8") as out:
-                out.writelines(span.to_json(indent=None) + "\n" for span in spans)
-            return export.SpanExportResult.SUCCESS
+    Args:
+        module: where the instrumentor is.
+        name: its class.
+        span: part of the names of the spans that are counted.
+        options: for the batch processor.
+    """
 
-    provider = sdk.TracerProvider()
+    def make(place: Path) -> Variant:
+        sdk = importlib.import_module("opentelemetry.sdk.trace")
+        export = importlib.import_module("opentelemetry.sdk.trace.export")
+        instrumentor = getattr(importlib.import_module(module), name)()
+        file = place / "spans.jsonl"
 
-    def start() -> None:
-        provider.add_span_processor(export.BatchSpanProcessor(Exporter()))
-        instrumentor.instrument(tracer_provider=provider)
-        if not instrumentor.is_instrumented_by_opentelemetry:
-            raise RuntimeError("the instrumentor refused this distribution and would record nothing")
+        class Exporter(export.SpanExporter):
+            def export(self, spans: Any) -> Any:
+                with file.open("a", encoding="utf-8") as out:
+                    out.writelines(one.to_json(indent=None) + "\n" for one in spans)
+                return export.SpanExportResult.SUCCESS
 
-    def recorded() -> int:
-        with file.open(encoding="utf-8") as lines:
-            return sum("generate_reply" in json.loads(line)["name"] for line in lines)
+        provider = sdk.TracerProvider()
 
-    return Variant(start, provider.force_flush, recorded)
+        def start() -> None:
+            provider.add_span_processor(export.BatchSpanProcessor(Exporter(), **options))
+            instrumentor.instrument(tracer_provider=provider)
+            if not instrumentor.is_instrumented_by_opentelemetry:
+                raise RuntimeError("the instrumentor refused this distribution and would record nothing")
+
+        def recorded() -> int:
+            with file.open(encoding="utf-8") as lines:
+                return sum(span in json.loads(line)["name"] for line in lines)
+
+        return Variant(start, provider.force_flush, recorded)
+
+    return make
 
 
+PEER = "openinference.instrumentation.ag2"
 VARIANTS: dict[str, Callable[[Path], Variant]] = {
     "plain": plain,
     "seasoned": seasoned,
     "runtime_logging, file": runtime_logging("file"),
     "runtime_logging, sqlite": runtime_logging("sqlite"),
-    "OpenInference, batch": openinference,
+    "OpenInference, batch": openinference(PEER, "AG2Instrumentor", span="generate_reply"),
 }
 
 

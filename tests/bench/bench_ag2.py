@@ -13,17 +13,13 @@ messages (replies, for OpenInference) are there afterwards.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
-from ag2_variant import VARIANTS
-from common import folder, machine, median, table
+from ag2_variant import PEER, VARIANTS
+from common import installed, machine, measured, median, table
 
 KEYS = ("us", "own_us", "cpu_us", "settle_s", "bytes")
 BUDGET = {"replies": 25, "model": 60}
@@ -42,20 +38,6 @@ SPACE = 4_000_000_000
 """Free bytes that the framework's logger may need for 2,000 model calls, with room to spare."""
 
 
-def measure(variant: str, case: str, messages: int) -> dict[str, Any]:
-    """One process; raises RuntimeError with what it printed where it fails."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SEASONED_")}
-    script = str(Path(__file__).with_name("ag2_variant.py"))
-    with folder() as place:
-        done = subprocess.run(
-            [sys.executable, script, variant, case, str(messages), place],
-            env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"{variant}, {case}: {done.stderr.strip()[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def compare(case: str, rounds: int, messages: int) -> None:
     """Measure all variants of a case and print the table."""
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}
@@ -66,13 +48,16 @@ def compare(case: str, rounds: int, messages: int) -> None:
     if case == "model" and shutil.disk_usage(tempfile.gettempdir()).free < SPACE:
         names = [name for name in names if not name.startswith("runtime_logging")]
         notes.append("runtime_logging is left out for want of disk space")
+    if not installed(PEER):
+        names = [name for name in names if not name.startswith("OpenInference")]
+        notes.append(f"OpenInference is left out: {PEER} is not installed")
     for number in range(rounds):
         base: dict[str, Any] = {}
         for name in names:
             if number >= MOST_ROUNDS.get((case, name), rounds):
                 continue
             print(f"  round {number + 1} of {rounds}: {name} ...", file=sys.stderr, flush=True)
-            figures = measure(name, case, messages)
+            figures = measured("ag2_variant.py", name, case, messages)
             base = figures if name == "plain" else base
             results[name].append(figures)
             added[name].append(figures["us"] - base["us"])

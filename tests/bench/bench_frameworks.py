@@ -9,41 +9,13 @@ installed is left out, loudly.
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
-from common import folder, machine, median, table
+from common import installed, machine, measured, median, table
 from framework_variant import CASES, INSTRUMENTORS, VARIANTS
 
 BUDGET_US, BUDGET_BYTES = 60, 2_000
 NEEDS = {"agentchat": "autogen_agentchat", "langgraph": "langgraph"}
-
-
-def measure(variant: str, case: str, messages: int) -> dict[str, Any]:
-    """One process; raises RuntimeError with what it printed where it fails."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SEASONED_")}
-    script = str(Path(__file__).with_name("framework_variant.py"))
-    with folder() as place:
-        done = subprocess.run(
-            [sys.executable, script, variant, case, str(messages), place],
-            env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"{variant}, {case}: {done.stderr.strip()[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def installed(module: str) -> bool:
-    """Whether a module can be imported, without importing its parents' worlds."""
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def compare(case: str, rounds: int, messages: int) -> None:
@@ -56,7 +28,7 @@ def compare(case: str, rounds: int, messages: int) -> None:
     for _ in range(rounds):
         base: dict[str, Any] = {}
         for name in names:
-            figures = measure(name, case, messages)
+            figures = measured("framework_variant.py", name, case, messages)
             base = figures if name == "plain" else base
             results[name].append(figures)
             added[name].append(figures["cpu_us"] - base["cpu_us"])

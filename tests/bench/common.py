@@ -7,10 +7,14 @@ to machine. Nothing here fails because a machine is slow.
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
+import json
 import os
 import platform
 import random
 import statistics
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +55,29 @@ def folder() -> tempfile.TemporaryDirectory[str]:
 def bytes_below(path: Path) -> int:
     """The size of all files below ``path``."""
     return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
+
+
+def measured(script: str, variant: str, case: str, messages: int) -> dict[str, Any]:
+    """What a script beside this file prints of one measurement, made in a process of its own; raises RuntimeError with
+    what it printed where it fails."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SEASONED_")}
+    path = str(Path(__file__).with_name(script))
+    with folder() as place:
+        done = subprocess.run(
+            [sys.executable, path, variant, case, str(messages), place],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"{variant}, {case}: {done.stderr.strip()[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def installed(module: str) -> bool:
+    """Whether a module can be imported, without importing its parents' worlds."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def quantile(values: Sequence[float], part: float) -> float:

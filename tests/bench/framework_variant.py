@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ag2_variant import SIZE, WARM_UP, Variant, plain, seasoned
+from ag2_variant import SIZE, WARM_UP, openinference, plain, seasoned
 from common import bytes_below, texts
 
 if TYPE_CHECKING:
@@ -31,37 +31,6 @@ INSTRUMENTORS = {
     "agentchat": ("openinference.instrumentation.autogen_agentchat", "AutogenAgentChatInstrumentor"),
     "langgraph": ("openinference.instrumentation.langchain", "LangChainInstrumentor"),
 }
-
-
-def openinference(case: str) -> Callable[[Path], Variant]:
-    """OpenInference's instrumentor with a batch processor and an exporter that writes JSON lines."""
-
-    def make(place: Path) -> Variant:
-        sdk = importlib.import_module("opentelemetry.sdk.trace")
-        export = importlib.import_module("opentelemetry.sdk.trace.export")
-        module, name = INSTRUMENTORS[case]
-        instrumentor = getattr(importlib.import_module(module), name)()
-        file = place / "spans.jsonl"
-
-        class Exporter(export.SpanExporter):
-            def export(self, spans: Any) -> Any:
-                with file.open("a", encoding="utf-8") as out:
-                    out.writelines(span.to_json(indent=None) + "\n" for span in spans)
-                return export.SpanExportResult.SUCCESS
-
-        provider = sdk.TracerProvider()
-
-        def start() -> None:
-            provider.add_span_processor(export.BatchSpanProcessor(Exporter(), max_queue_size=100_000))
-            instrumentor.instrument(tracer_provider=provider)
-
-        def recorded() -> int:
-            with file.open(encoding="utf-8") as lines:
-                return sum(1 for _ in lines)
-
-        return Variant(start, provider.force_flush, recorded)
-
-    return make
 
 
 def agentchat(contents: Iterator[str], count: int) -> Callable[[], int]:
@@ -153,8 +122,8 @@ def main(name: str, case: str, count: int, place: Path) -> dict[str, Any]:
     logging.disable(logging.WARNING)
     for module in ("autogen_agentchat.teams", "langgraph.graph")[case == "langgraph" :][:1]:
         importlib.import_module(module)
-    makers = {"plain": plain, "seasoned": seasoned, "OpenInference, batch": openinference(case)}
-    variant = makers[name](place)
+    peer = openinference(*INSTRUMENTORS[case], max_queue_size=100_000)
+    variant = {"plain": plain, "seasoned": seasoned, "OpenInference, batch": peer}[name](place)
     variant.start()
     contents = itertools.cycle(texts(count + WARM_UP + 1, SIZE))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 ITEMS = ("a red blanket", "two garden chairs", "my new headset", "a desk lamp")
@@ -48,6 +50,22 @@ def test_what_is_imported_is_found_and_given_to_nobody_unless_somebody_vouches(c
         assert cli("similar", TASK, "--home", str(other), "--json").json["matches"][0]["name"] == "cancel-order"
         block = cli("prompt", "desk", "--task", TASK, "--home", str(other), "--json").json["text"]
         assert ("cancel_order(" in block) is given
+
+
+@pytest.mark.parametrize("state", ["withdrawn", "merged", "deleted", "whatever"])
+def test_what_a_template_was_elsewhere_does_not_hide_it_here(cli, learned, tmp_path, state):
+    cli("skills", "export", "--to", str(tmp_path / "out"))
+    for file in (tmp_path / "out").rglob("*.*"):
+        text, count = re.subn(r'("?state"?: ?"?)ready', rf"\1{state}", file.read_text())
+        assert count
+        file.write_text(text)
+    for trust, expected in ((), "candidate"), (("--trust",), "ready" if state == "withdrawn" else "candidate"):
+        other = tmp_path / f"home{len(trust)}"
+        assert cli("skills", "import", str(tmp_path / "out"), "--home", str(other), *trust).code == 0
+        shown = cli("skills", "show", "cancel-order", "--home", str(other), "--json").json
+        assert shown["state"] == expected
+        block = cli("prompt", "desk", "--task", TASK, "--home", str(other), "--json").json["text"]
+        assert ("cancel_order(" in block) is (expected == "ready")
 
 
 def test_a_deleted_template_comes_back_from_its_file(cli, learned, tmp_path):

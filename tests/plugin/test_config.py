@@ -9,15 +9,7 @@ import pytest
 from seasoned.instrumentation.errors import ConfigError
 from seasoned.plugin.config import find_file, flag, load_config
 
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    import os
-
-    for name in list(os.environ):
-        if name.startswith("SEASONED_"):
-            monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("clean_folder")
 
 
 def test_defaults(tmp_path: Path) -> None:

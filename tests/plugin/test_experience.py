@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scripted_kit import ScriptedClient
 
 import seasoned
 from seasoned.plugin import runtime
@@ -29,46 +29,16 @@ xp = 240
 MARK = '<experience agent="tess">'
 
 
-class Message(SimpleNamespace):
-    def model_dump(self, **_options: Any) -> dict[str, Any]:
-        return dict(self.__dict__)
+class Client(ScriptedClient):
+    """Answers by counting."""
 
-
-class Client:
-    """A model client that answers by counting; what it was sent is kept."""
-
-    sent: list[list[dict[str, Any]]] = []  # shared by the instances that the framework makes
-
-    def __init__(self, config: dict[str, Any], **_options: Any) -> None:
-        self.model = config["model"]
-
-    def create(self, params: dict[str, Any]) -> SimpleNamespace:
-        Client.sent.append(params["messages"])
-        message = Message(content=f"answer to {len(params['messages'])} messages", role="assistant",
-                          tool_calls=None, function_call=None)  # fmt: skip
-        return SimpleNamespace(
-            choices=[SimpleNamespace(message=message, finish_reason="stop")], model=self.model, cost=0.01,
-            usage=SimpleNamespace(prompt_tokens=10, completion_tokens=5, total_tokens=15),
-        )  # fmt: skip
-
-    def message_retrieval(self, response: SimpleNamespace) -> list[str]:
-        return [choice.message.content for choice in response.choices]
-
-    def cost(self, response: SimpleNamespace) -> float:
-        return response.cost
-
-    @staticmethod
-    def get_usage(response: SimpleNamespace) -> dict[str, Any]:
-        return {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.01, "model": response.model}
+    def answer(self, messages: list[dict[str, Any]]) -> tuple[str | None, list[dict[str, Any]] | None]:
+        return f"answer to {len(messages)} messages", None
 
 
 @pytest.fixture(autouse=True)
-def _quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("SEASONED_"):
-            monkeypatch.delenv(name)
-    (tmp_path / "agents.toml").write_text(ROSTER)
+def _quiet(clean_folder: Path) -> Iterator[None]:
+    (clean_folder / "agents.toml").write_text(ROSTER)
     logging.getLogger("autogen.oai.client").setLevel(logging.ERROR)
     Client.sent.clear()
     yield

@@ -24,13 +24,9 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("SEASONED_"):
-            monkeypatch.delenv(name)
-    seasoned.enable(home=str(tmp_path / "home"), namespace="test", summary=False)
-    yield tmp_path / "home"
+def home(clean_folder: Path) -> Iterator[Path]:
+    seasoned.enable(home=str(clean_folder / "home"), namespace="test", summary=False)
+    yield clean_folder / "home"
     seasoned.disable()
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scripted_kit import ScriptedClient
 
 import seasoned
 from seasoned.plugin import runtime
@@ -27,56 +26,24 @@ HEADING = "A PROCEDURE THAT WORKED FOR TASKS LIKE THIS"
 ITEMS = ("a red blanket", "two garden chairs", "my new headset", "a desk lamp")
 
 
-class Message(SimpleNamespace):
-    def model_dump(self, **_options: Any) -> dict[str, Any]:
-        return dict(self.__dict__)
+class Client(ScriptedClient):
+    """Calls the tools of the script, one by one, and then says that it is done."""
 
-
-class Client:
-    """A model client that calls the tools of the script, one by one, and then says that it is done."""
-
-    sent: list[list[dict[str, Any]]] = []  # shared by the instances that the framework makes
     script: tuple[str, ...] = ()
 
-    def __init__(self, config: dict[str, Any], **_options: Any) -> None:
-        self.model = config["model"]
-
-    def create(self, params: dict[str, Any]) -> SimpleNamespace:
-        messages = params["messages"]
-        Client.sent.append(messages)
+    def answer(self, messages: list[dict[str, Any]]) -> tuple[str | None, list[dict[str, Any]] | None]:
         done = sum(message["role"] == "tool" for message in messages)
+        if done >= len(Client.script):
+            return "Done. TERMINATE", None
         order = next(
             word.strip(".,") for m in messages if m["role"] == "user" for word in m["content"].split() if "#" in word
         )
-        calls = None
-        if done < len(Client.script):
-            function = {"name": Client.script[done], "arguments": json.dumps({"order_id": order})}
-            calls = [{"id": f"c{done}", "type": "function", "function": function}]
-        message = Message(content=None if calls else "Done. TERMINATE", role="assistant", tool_calls=calls,
-                          function_call=None)  # fmt: skip
-        return SimpleNamespace(
-            choices=[SimpleNamespace(message=message, finish_reason="stop")], model=self.model, cost=0.0,
-            usage=SimpleNamespace(prompt_tokens=10, completion_tokens=5, total_tokens=15),
-        )  # fmt: skip
-
-    def message_retrieval(self, response: SimpleNamespace) -> list[Any]:
-        message = response.choices[0].message
-        return [message if message.tool_calls else message.content]
-
-    def cost(self, response: SimpleNamespace) -> float:
-        return response.cost
-
-    @staticmethod
-    def get_usage(response: SimpleNamespace) -> dict[str, Any]:
-        return {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.0, "model": response.model}
+        function = {"name": Client.script[done], "arguments": json.dumps({"order_id": order})}
+        return None, [{"id": f"c{done}", "type": "function", "function": function}]
 
 
 @pytest.fixture(autouse=True)
-def _quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("SEASONED_"):
-            monkeypatch.delenv(name)
+def _quiet(clean_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(giving, "PATIENCE", 30.0)  # however busy the machine is that tests
     logging.getLogger("autogen.oai.client").setLevel(logging.ERROR)
     Client.sent.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,11 +19,7 @@ autogen = pytest.importorskip("autogen")
 
 
 @pytest.fixture(autouse=True)
-def _quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("SEASONED_"):
-            monkeypatch.delenv(name)
+def _quiet(clean_folder: Path) -> Iterator[None]:
     yield
     seasoned.disable()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,12 +10,15 @@ from sqlalchemy import select
 
 from seasoned.plugin.config import Config
 from seasoned.plugin.runtime import Workspace
-from seasoned.skills_lib.experience import Tried, known_task, tried
+from seasoned.skills_lib.experience import Tried, tried
+from seasoned.skills_lib.fingerprint import fingerprint
 from seasoned.skills_lib.tables import fingerprinted_runs, task_fingerprints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from seasoned.instrumentation.runs import Run
 
@@ -48,6 +52,13 @@ def read(workspace: Workspace, function: Any, *arguments: Any, **named: Any) -> 
         return function(connection, "shop", *arguments, **named)
 
 
+def kept_of(connection: Connection, namespace: str, task: str) -> Any:
+    """What is kept of a task; None where it was never learned from."""
+    table = task_fingerprints.c
+    query = select(task_fingerprints).where(table.namespace == namespace, table.fingerprint == fingerprint(task).hash)
+    return connection.execute(query).mappings().first()
+
+
 def tables(workspace: Workspace) -> list[Any]:
     with workspace.store.reading() as connection:
         return [
@@ -67,10 +78,10 @@ def test_a_task_is_counted_with_how_it_went_and_how_long_it_took(workspace):
     assert len(groups) == 1  # of one kind: they differ in their values
     assert read(workspace, tried, group=groups[0]) == Tried(3, 2, 1, 5000.0)
     assert read(workspace, tried, task="Something else") == Tried()
-    known = read(workspace, known_task, "REFUND order 17")
+    known = read(workspace, kept_of, "REFUND order 17")
     assert known["text"] == "refund order 17"
-    assert known["keywords"] == ["refund", "order"]
-    assert read(workspace, known_task, "Something else") is None
+    assert json.loads(known["keywords"]) == ["refund", "order"]
+    assert read(workspace, kept_of, "Something else") is None
 
 
 def test_a_run_that_took_no_measurable_time_does_not_count_for_the_mean(workspace):
@@ -89,9 +100,9 @@ def test_forgetting_the_last_run_of_a_task_forgets_its_words(workspace):
     first, second = solve(workspace, "Refund order 17", True), solve(workspace, "Refund order 17", True, number=1)
     assert read(workspace, tried, task="Refund order 17").executions == 2
     workspace.service.forget(run_ids=[first.run_id])
-    assert read(workspace, known_task, "Refund order 17") is not None
+    assert read(workspace, kept_of, "Refund order 17") is not None
     workspace.service.forget(run_ids=[second.run_id])
-    assert read(workspace, known_task, "Refund order 17") is None
+    assert read(workspace, kept_of, "Refund order 17") is None
     assert tables(workspace) == [[], []]
 
 

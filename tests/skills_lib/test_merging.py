@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from desk_kit import SECOND, START, Desk
 
 from seasoned.skills_lib import merging
@@ -12,9 +11,6 @@ from seasoned.skills_lib.library import SkillLibrary
 from seasoned.skills_lib.tables import task_pools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from desk_kit import Calls
 
 OPENINGS = (
@@ -26,13 +22,6 @@ OPENINGS = (
     "A strange smell comes out of my lunch box since yesterday.",
 )
 """Openings of a chat that have nothing in common, and name nothing that a tool does."""
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path / "home")
-    yield made
-    made.workspace.close(flush=False)
 
 
 def told(library: SkillLibrary) -> list[tuple[str, str, int, int, int]]:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from desk_kit import Desk
-
 from seasoned.skills_lib.pools import Pools
 from seasoned.skills_lib.tables import task_pools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from desk_kit import Desk
 
 ITEMS = ("a red blanket", "two garden chairs", "my new headset", "a desk lamp")
 GREETINGS = (
@@ -21,13 +17,6 @@ GREETINGS = (
     "Hi, I have a question about my account.",
     "Good day! Could you assist me with a problem?",
 )
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path / "home")
-    yield made
-    made.workspace.close(flush=False)
 
 
 def ask(desk: Desk, *texts: str) -> Pools:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seasoned.skills_lib.procedure_text import HEADING, procedure_text, values_of
+from seasoned.skills_lib.procedure_text import HEADING, procedure_lines, values_of
 from seasoned.skills_lib.template_record import TemplateRecord
 
 ORDER = {"source": "slot", "name": "order_id", "type": "id", "outlines": ["#A9"]}
@@ -29,7 +29,7 @@ def record(*steps: dict[str, Any], **other: Any) -> TemplateRecord:
 
 
 def read(made: TemplateRecord, task: str = "Cancel order #W12, please.", agent: str = "desk", limit: int = 800) -> str:
-    return procedure_text(made, agent, task, limit) or ""
+    return "\n".join(procedure_lines(made, agent, task, limit) or ())
 
 
 def test_sources_are_told_and_values_read_off_the_task() -> None:

@@ -43,7 +43,8 @@ log = logging.getLogger("seasoned")
 LINE = "0.7."
 """What the version of a supported distribution begins with."""
 
-_FRAMEWORK = "autogen_agentchat"
+FRAMEWORK = "autogen_agentchat"
+"""What runs recorded here have as their framework: the import name."""
 
 
 class AgentChatAdapter:
@@ -54,8 +55,8 @@ class AgentChatAdapter:
             should be; None where all is well.
     """
 
-    name = _FRAMEWORK
-    module = "autogen_agentchat"
+    name = FRAMEWORK
+    module = FRAMEWORK
     tested = {"autogen-agentchat": ("0.7.5", "0.7.5")}
     support = Support(
         title="AutoGen AgentChat (`import autogen_agentchat`)",
@@ -119,7 +120,7 @@ class AgentChatAdapter:
             except Exception as error:  # noqa: BLE001  the import of the framework must not fail for our sake
                 self.refused = str(error)
                 self.uninstall()
-                parts.core.caught("adapter autogen_agentchat", error)
+                parts.core.caught(f"adapter {FRAMEWORK}", error)
 
         return imported
 

@@ -6,11 +6,13 @@ Images are told by their hash and type where they are met, so that no prompt hol
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import accumulate
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.media import describe
-from ..instrumentation.prompts import EXACT, WINDOW
+from ..instrumentation.prompts import END, EXACT, SAFE, WINDOW, common
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +60,13 @@ def source_of(message: Any) -> str:
 
 def is_a(message: Any, name: str) -> bool:
     """Whether a message is of the framework's class of this name, or of one derived from it."""
-    kind = type(message)
-    return kind.__name__ == name or any(owner.__name__ == name for owner in kind.__mro__)
+    return name in _names(type(message))
+
+
+@lru_cache(maxsize=512)  # bounded, because an application may make classes without end
+def _names(kind: type) -> frozenset[str]:
+    """The names of a class and of those that it is derived from."""
+    return frozenset(owner.__name__ for owner in kind.__mro__)
 
 
 def _part(part: Any) -> Any:
@@ -77,64 +84,96 @@ class History:
     """The messages that an agent last sent to a model, and what was made of them.
 
     A prompt repeats nearly all of the one before, as the very same objects. Those are not read again, and what was
-    made of them is the same dictionary as before, by which the recorder sees at once what is new. Contents that the
-    application changes in place are noticed as the recorder does it (:mod:`..instrumentation.prompts`).
+    made of them is the same dictionary as before. Contents that the application changes in place are noticed as the
+    recorder does it (:mod:`..instrumentation.prompts`), which is told what is unchanged and need not look itself.
+
+    Attributes:
+        kept: how many of the dictionaries at the start are those of the last prompt, with contents that cannot change
+            in place (:class:`..instrumentation.prompts.Reader`).
     """
 
-    __slots__ = ("_contents", "_ends", "_made", "_messages", "_turn")
+    __slots__ = ("_contents", "_made", "_messages", "_others", "_turn", "_unsafe", "kept")
 
     def __init__(self) -> None:
-        self._messages: list[Any] = []
+        self._messages: list[Any] = [END]
         self._contents: list[Any] = []
         self._made: list[dict[str, Any]] = []
-        self._ends: list[int] = []
+        self._others: dict[int, int] = {}  # by a message's place, how many dictionaries were made where it is not one
+        self._unsafe: int | None = None  # where the first content stands that can change in place
         self._turn = 0
+        self.kept = 0
 
     def read(self, messages: Sequence[Any]) -> list[dict[str, Any]]:
         """The messages as dictionaries in the shape that all providers know, good until the next call."""
-        now = list(messages)
-        kept = self._kept(now)
-        if kept < len(self._messages):
-            self._read_again(now, kept)
-        else:
-            for message in now[kept:]:
-                self._add(message, entries(message))
-        return self._made
+        now: Any = messages if messages.__class__ is list else list(messages)
+        contents, made = self._contents, self._made
+        count = len(contents)
+        try:
+            begins = (self._messages <= now) is END
+            if count <= EXACT:
+                begins = begins and list(map(_content, now[:count])) == contents
+            elif begins:
+                start = self._turn if self._turn < count else 0
+                self._turn = end = min(start + WINDOW, count)
+                begins = list(map(_content, now[start:end])) == contents[start:end]
+        except Exception:  # noqa: BLE001  messages have no order: the first unequal items are two messages
+            begins = False
+        if not begins:
+            self._read_again(now)
+            return self._made
+        self.kept = len(made) if self._unsafe is None else self._unsafe
+        self._add(now[count:])
+        return made
 
-    def _add(self, message: Any, made: list[dict[str, Any]]) -> None:
-        self._messages.append(message)
-        self._contents.append(getattr(message, "content", None))
-        self._made += made
-        self._ends.append(len(self._made))
+    def _add(self, new: list[Any]) -> None:
+        """Read messages that stand behind those that are known."""
+        made, contents = self._made, _contents(new)
+        for message, content in zip(new, contents):  # noqa: B905  they are of one length
+            kind = getattr(message, "type", None) if content.__class__ is str else None
+            if kind == "UserMessage":  # nearly all are one of these two: what others have said, and the agent itself
+                made.append({"role": "user", "name": message.source, "content": content})
+            elif kind == "AssistantMessage" and not getattr(message, "thought", None):
+                made.append({"role": "assistant", "name": message.source, "content": content})
+            else:
+                found = entries(message)
+                if self._unsafe is None and content.__class__ is not str:
+                    place = _unsafe(found)
+                    self._unsafe = None if place is None else len(made) + place
+                if len(found) != 1:
+                    self._others[len(made) - sum(self._others.values()) + len(self._others)] = len(found)
+                made += found
+        self._messages[-1:] = (*new, END)
+        self._contents += contents
 
-    def _read_again(self, now: list[Any], kept: int) -> None:
+    def _read_again(self, now: list[Any]) -> None:
         """Something else than before is sent: what was sent before may stand at another place in it."""
-        starts = [0, *self._ends]
+        before = self._made
+        safe = len(before) if self._unsafe is None else self._unsafe
+        kept, count = self._common(now), len(self._contents)
+        starts = [0, *accumulate(self._others.get(place, 1) for place in range(count))]
         known = {
-            id(message): (content, self._made[start:end])
-            for message, content, start, end in zip(
-                self._messages[kept:], self._contents[kept:], starts[kept:], self._ends[kept:], strict=False
-            )
+            id(self._messages[place]): (self._contents[place], before[starts[place] : starts[place + 1]])
+            for place in range(kept, count)
         }
         old = self._messages  # their identities hold as long as they live
-        self._messages, self._contents = old[:kept], self._contents[:kept]
-        self._ends = self._ends[:kept]
-        self._made = self._made[: starts[kept]]
-        for message in now[kept:]:
+        self._messages, self._contents = [*old[:kept], END], self._contents[:kept]
+        self._made = before[: starts[kept]]
+        self._others = {place: many for place, many in self._others.items() if place < kept}
+        for place, message in enumerate(now[kept:], kept):
             content, made = known.get(id(message), (None, None))
-            unchanged = made is not None and content is getattr(message, "content", None)
-            self._add(message, made if made is not None and unchanged else entries(message))
-
-    def _kept(self, now: list[Any]) -> int:
-        """With how many of the last messages these begin. Identical objects are compared in C, in no time."""
-        count = len(self._messages)
-        if count > len(now) or self._messages != now[:count]:
-            return self._common(now)
-        start, end = 0, count
-        if count > EXACT:
-            start = self._turn if self._turn < count else 0
-            self._turn = end = min(start + WINDOW, count)
-        return count if _contents(now[start:end]) == self._contents[start:end] else self._common(now)
+            if made is None or content is not getattr(message, "content", None):
+                self._add([message])
+                continue
+            if len(made) != 1:
+                self._others[place] = len(made)
+            self._made += made
+            self._contents.append(content)
+            self._messages[-1:] = (message, END)
+        self._unsafe = _unsafe(self._made)
+        try:
+            self.kept = common(before, self._made, min(safe, len(self._made)))
+        except Exception:  # noqa: BLE001  something in a message cannot be compared (an array): all of it is new
+            self.kept = 0
 
     def _common(self, now: list[Any]) -> int:
         kept = 0
@@ -143,6 +182,11 @@ class History:
                 break
             kept += 1
         return kept
+
+
+def _unsafe(made: list[dict[str, Any]]) -> int | None:
+    """Where the first dictionary stands whose content can change in place."""
+    return next((place for place, entry in enumerate(made) if type(entry["content"]) not in SAFE), None)
 
 
 def _contents(messages: list[Any]) -> list[Any]:

@@ -11,9 +11,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.cost import usage_of
-from ..instrumentation.runs import CURRENT, Run
+from ..instrumentation.runs import CURRENT
 from .agentchat_messages import History
 from .agentchat_runs import HISTORIES
+from .agentchat_state import PLACE
 from .agentchat_streams import Watcher, awaiting, streaming
 from .classic_responses import arguments
 
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
     from .agentchat_patching import Maker
     from .agentchat_state import Core, Place
 
+_NOTHING: dict[str, Any] = {}
 _INNER = ("client", "_client", "_chat_client")
 """Where clients that are built on others keep them."""
+
+_TOLD = frozenset(("_create_args", "_model_name", "model", *_INNER))
+"""Where clients keep which model they ask, or whom they ask instead."""
 
 
 class CallWatcher(Watcher):
@@ -37,27 +42,47 @@ class CallWatcher(Watcher):
         answered: whether the answer was recorded.
     """
 
-    __slots__ = ("answered", "block", "caller", "chunks", "client", "messages", "run")
+    spot = "agentchat.model_call"
+
+    __slots__ = ("answered", "block", "caller", "chunks", "messages")
 
     def __init__(
-        self, core: Core, args: tuple[Any, ...], kwargs: dict[str, Any], run: Run, caller: Place, messages: Any
+        self, core: Core, args: tuple[Any, ...], kwargs: dict[str, Any], caller: Place, messages: Sequence[Any]
     ) -> None:
-        super().__init__(core, "agentchat.model_call", args, kwargs, caller.in_call())
-        self.run = run
+        # What the base class sets is set here as well: there is one of these for each message.
+        self.core = core
+        self.args = args
+        self.kwargs = kwargs
+        self.place = caller.call or caller.in_call()
+        self.elapsed = 0
         self.caller = caller
-        self.client = args[0]
-        self.messages: Sequence[Any] = messages
+        self.messages = messages
         self.block = ""
-        self.chunks: list[str] = []
+        self.chunks: list[str] | None = None
         self.answered = False
+
+    def settle(self, result: Any) -> None:
+        """The answer of a call that is not streamed."""
+        if isinstance(result, str) or self.answered:
+            super().settle(result)
+            return
+        try:
+            if self.core.tap.active:
+                self.answered = True
+                self._answer(result)
+        except Exception as error:  # noqa: BLE001  the guard's purpose
+            self.core.caught(self.spot, error)
 
     def on_item(self, value: Any) -> None:
         """The answer, or a piece of it. The framework takes the last item of a stream for the answer."""
-        if isinstance(value, str) and not self.answered:
+        if self.answered:
+            return
+        if isinstance(value, str):
+            self.chunks = self.chunks or []
             self.chunks.append(value)
-        elif not self.answered:
-            self.answered = True
-            self._answer(value)
+            return
+        self.answered = True
+        self._answer(value)
 
     def on_done(self, error: BaseException | None) -> None:
         """The call has ended; what came of a stream that broke off is kept."""
@@ -68,58 +93,64 @@ class CallWatcher(Watcher):
         if error is not None:
             payload["error_type"] = type(error).__name__
             payload["error"] = _text_of(error)
-        self._record(payload, "".join(self.chunks) or None, None, partial=bool(self.chunks))
+        self._record(payload, "".join(self.chunks or ()) or None, None, partial=bool(self.chunks))
 
     def _answer(self, result: Any) -> None:
-        content = getattr(result, "content", result)
+        try:  # what every client of the framework gives
+            content, thought, finish, cached = result.content, result.thought, result.finish_reason, result.cached
+            usage = result.usage
+            given, made = usage.prompt_tokens, usage.completion_tokens
+        except AttributeError:
+            content, cached = getattr(result, "content", result), getattr(result, "cached", False)
+            usage, thought, finish = (getattr(result, name, None) for name in ("usage", "thought", "finish_reason"))
+            given, made = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
         payload: dict[str, Any] = {}
-        text = content
-        if isinstance(content, list):
-            calls = [_call(item) for item in content]
-            if all(call is not None for call in calls):
-                text = None
-                payload["tool_calls"] = calls
-        elif content is not None and not isinstance(content, str):
-            text = repr(content)[:10_000]
-        cached = getattr(result, "cached", False) is True
-        usage = _usage(result)
-        if usage:
-            payload["usage"] = usage
-        payload["cached"] = cached
-        thought = getattr(result, "thought", None)
-        finish = getattr(result, "finish_reason", None)
+        text: Any = content
+        if content.__class__ is not str:
+            if isinstance(content, list):
+                calls = [_call(item) for item in content]
+                if all(call is not None for call in calls):
+                    text = None
+                    payload["tool_calls"] = calls
+            elif content is not None and not isinstance(content, str):
+                text = repr(content)[:10_000]
+        if given.__class__ is int and made.__class__ is int:
+            payload["usage"] = {"input_tokens": given, "output_tokens": made}
+        elif usage is not None and (used := usage_of(usage)):
+            payload["usage"] = used
+        payload["cached"] = cached is True
         if finish not in ("stop", "function_calls", None):
             payload["finish_reason"] = str(finish)
         self._record(payload, text, thought if isinstance(thought, str) and thought else None)
 
     def _record(self, payload: dict[str, Any], text: Any, thought: str | None, *, partial: bool = False) -> None:
-        model = model_of(self.client, self.kwargs)
-        payload["model"] = model
-        payload["duration_ms"] = self.duration_ms
-        usage, prices = payload.get("usage"), self.core.recorder.prices
+        caller, recorder = self.caller, self.core.recorder
+        model = payload["model"] = model_of(self.args[0], self.kwargs)
+        payload["duration_ms"] = round(self.elapsed / 1e6, 3)
         if payload.get("cached"):
             payload["cost_usd"] = 0.0
-        elif usage and model and prices is not None:
-            payload["cost_usd"] = prices.cost(model, usage.get("input_tokens") or 0, usage.get("output_tokens") or 0)
+        elif model and recorder.prices is not None and (usage := payload.get("usage")):
+            given, made = usage.get("input_tokens"), usage.get("output_tokens")
+            payload["cost_usd"] = recorder.prices.cost(model, given or 0, made or 0)
         if partial:
             payload["partial"] = True
-        if self.caller.internal:
+        if caller.internal:
             payload["internal"] = True
             if isinstance(text, str):
-                self.caller.chat.words = text
-        run = self.run
-        agent: Any = self.caller.name  # None where the application asks by itself
+                caller.chat.words = text
+        run: Any = caller.run
+        agent: Any = caller.name  # None where the application asks by itself
         histories: dict[Any, History] = run.scratch.setdefault(HISTORIES, {})
         history = histories.pop(agent, None) or History()  # from here on nobody else's
-        listed = history.read(self.messages)
-        self.core.recorder.model_call(
+        recorder.model_call(
             run,
             agent,
-            listed,
+            history.read(self.messages),
             payload,
             block=self.block,
             response=text,
             reasoning=thought,
+            reader=history,
         )
         histories[agent] = history
 
@@ -132,15 +163,6 @@ def _call(item: Any) -> dict[str, Any] | None:
     return {"id": getattr(item, "id", None), "name": name, "arguments": arguments(getattr(item, "arguments", None))}
 
 
-def _usage(result: Any) -> dict[str, int] | None:
-    """``{input_tokens, output_tokens}``, as nearly every client gives them, or whatever else is told."""
-    usage = getattr(result, "usage", None)
-    given, made = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
-    if type(given) is int and type(made) is int:
-        return {"input_tokens": given, "output_tokens": made}
-    return usage_of(usage) if usage is not None else None
-
-
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
@@ -150,10 +172,13 @@ def _text_of(error: BaseException) -> str:
 
 def model_of(client: Any, kwargs: dict[str, Any], depth: int = 3) -> str | None:
     """The model that a client asks, as far as it can be told without asking the client."""
-    extra = kwargs.get("extra_create_args")
-    if extra and isinstance(extra, dict) and isinstance(extra.get("model"), str):
-        return extra["model"]
-    known = getattr(client, "__dict__", {})
+    if "extra_create_args" in kwargs:
+        extra = kwargs["extra_create_args"]
+        if extra and isinstance(extra, dict) and isinstance(extra.get("model"), str):
+            return extra["model"]
+    known = getattr(client, "__dict__", _NOTHING)
+    if _TOLD.isdisjoint(known):
+        return None
     created = known.get("_create_args")
     for model in (
         created.get("model") if isinstance(created, dict) else None,
@@ -172,32 +197,36 @@ def model_of(client: Any, kwargs: dict[str, Any], depth: int = 3) -> str | None:
 def client_makers(core: Core) -> dict[str, Maker]:
     """What wraps the methods of model clients."""
     tap, caught = core.tap, core.caught
+    current, here = CURRENT.get, PLACE.get
 
     def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watcher | None:
-        run = CURRENT.get()
+        run = current()
         if run is None or not tap.active:
             return None
         try:
-            caller = core.place_in(run)
-            if caller.run is None or caller.calling:
+            caller = here()
+            if caller is None or caller.run is not run:
+                caller = core.place_in(run)
+            if caller.calling:
                 return None
+            client: Any = args[0]
             messages = args[1] if len(args) > 1 else kwargs.get("messages")
-            watcher = CallWatcher(core, args, kwargs, run, caller, messages if messages is not None else ())
+            watcher = CallWatcher(core, args, kwargs, caller, messages if messages is not None else ())
         except Exception as error:  # noqa: BLE001  the guard's purpose
             caught("agentchat.model_call", error)
             return None
         try:
-            if caller.agent is not None and not caller.internal and _own(caller, watcher.client):
-                _inject(watcher, messages)
+            name = caller.name
+            own = caller.client is client and caller.execution is None and not caller.coding  # nearly always
+            if name and not caller.internal and (own or _own(caller, client)):
+                block = tap.compose(run, name)
+                if block and messages is not None:
+                    _inject(watcher, messages, block)
         except Exception as error:  # noqa: BLE001  the guard's purpose
             caught("agentchat.inject", error)
         return watcher
 
-    def _inject(watcher: CallWatcher, messages: Any) -> None:
-        name = watcher.caller.name
-        block = tap.compose(watcher.run, name) if name else ""
-        if not block or messages is None:
-            return
+    def _inject(watcher: CallWatcher, messages: Any, block: str) -> None:
         changed = with_block(messages, block)
         if changed is None:
             return
@@ -214,8 +243,10 @@ def _own(place: Place, client: Any) -> bool:
     """Whether this is the agent's own call, which gets its block: not what a tool or its machinery asks."""
     if place.execution is not None or place.coding:
         return False
-    if place.client is None or place.client is client:
+    if place.client is client:
         return True
+    if place.client is None:
+        return place.agent is not None
     return any(value is client for value in getattr(place.agent, "__dict__", {}).values())
 
 

@@ -8,13 +8,13 @@ then it goes on in a new run of the same session.
 
 from __future__ import annotations
 
-import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.runs import CURRENT, Run
+from .agentchat import FRAMEWORK
 from .agentchat_messages import HANDOFF, is_a, said, source_of, words
-from .agentchat_state import FRAMEWORK, USER, Chat, Core, Place
+from .agentchat_state import USER, Chat, Core, Place
 from .agentchat_streams import Watcher, awaiting, streaming
 
 if TYPE_CHECKING:
@@ -43,22 +43,13 @@ class Runs:
             run.framework = run.framework or FRAMEWORK
             return run, False
         last = self._get(target)
-        if last is not None and self._goes_on(last, run):
+        if last is not None and last.goes_on(run, core.tap.idle_ns):
             core.recorder.resume(last)
             return last, True
         session = last.session_id if last is not None and run is None else None
         new = core.recorder.begin(framework=FRAMEWORK, session_id=session, parent=run, agents=names)
         self._keep(target, new)
         return new, True
-
-    def _goes_on(self, last: Run, parent: Run | None) -> bool:
-        """Whether a follow-up belongs to ``last``: not once it is judged, or after it has rested too long."""
-        return (
-            last.parent is parent
-            and not last.judged
-            and last.finished is not None
-            and time.time_ns() - last.finished < self.core.tap.idle_ns
-        )
 
     def _get(self, target: Any) -> Run | None:
         try:
@@ -98,14 +89,16 @@ class Runs:
             self.core.caught("agentchat.message", error)
 
     def message(
-        self, chat: Chat, sender: str, recipients: list[str], role: str, message: Any, *, by_user: bool = False
+        self, chat: Chat, sender: str, recipients: list[str], role: str, message: Any, by_user: bool = False
     ) -> None:
-        """Record a message of the conversation."""
+        """Record a message of the conversation; ``by_user`` says that it may name the run's task."""
         run = chat.run
         if run is None:
             return
         chat.speaker = sender
-        content = said(message)
+        content = getattr(message, "content", None)
+        if content.__class__ is not str:
+            content = said(message)
         if by_user and not run.task_substantial and not isinstance(content, str):
             text = words(content)
             if text.strip():
@@ -158,6 +151,8 @@ class TeamWatcher(Watcher):
     """Follows a team's ``run_stream``."""
 
     __slots__ = ("finished", "outer", "owned", "runs", "team")
+
+    timed = False
 
     def __init__(
         self, runs: Runs, args: tuple[Any, ...], kwargs: dict[str, Any], chat: Chat, *, owned: bool, outer: Place | None

@@ -7,21 +7,22 @@ every manager's address carries, and only below that by a :class:`~contextvars.C
 
 from __future__ import annotations
 
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.runs import CURRENT, Run
+from .agentchat import FRAMEWORK
 
 if TYPE_CHECKING:
     from ..instrumentation.tap import Tap
     from .agentchat_tools import Execution
 
-FRAMEWORK = "autogen_agentchat"
-"""What runs recorded here have as their framework: the import name."""
-
 USER = "user"
 """Whom the framework names as the source of a task that is given as a text."""
 
+
+SILENT = frozenset(("round_robin", "selector", "handoff", "graph"))
+"""Ways of choosing whose managers say nothing themselves."""
 
 METHODS = {
     "RoundRobinGroupChatManager": "round_robin",
@@ -40,13 +41,13 @@ class Chat:
         run: the run that it belongs to; None for conversations that are left alone.
         team: the team, or None for a single agent.
         members: the names of those who take part.
-        method: how the team's manager chooses who speaks.
+        method: how the team's manager chooses who speaks; talks: whether it may say something itself.
         speaker: who spoke last.
         remembered: what an agent's memory last added to its context.
         words: what the model last answered to the manager.
         selecting: whether the manager is choosing who speaks next.
-        asked, turns: by ``id`` of a member or manager, its place while it is asked, and while it replies: the same
-            every time, because there are so many.
+        asked: by ``id`` of a member or manager, its place while it is asked: the same every time, because there are
+            so many.
         announced: the speakers whose selection was recorded and who have not been asked yet.
         failure: what an agent or the manager raised, before the framework made a text of it.
         by_agent: whether it was an agent's reply that raised it.
@@ -55,7 +56,7 @@ class Chat:
 
     __slots__ = (
         "announced", "asked", "by_agent", "failure", "members", "method", "origin", "remembered", "run", "selecting",
-        "speaker", "team", "turns", "words",
+        "speaker", "talks", "team", "words",
     )  # fmt: skip
 
     def __init__(self, run: Run | None, team: Any = None, members: list[str] | None = None) -> None:
@@ -65,12 +66,12 @@ class Chat:
         manager: Any = getattr(team, "_base_group_chat_manager_class", None)
         kind = str(getattr(manager, "__name__", "manager"))
         self.method = METHODS.get(kind, kind)
+        self.talks = self.method not in SILENT
         self.speaker = USER
         self.words = ""
         self.selecting = False
         self.announced: set[str] = set()
         self.asked: dict[int, Place] = {}
-        self.turns: dict[int, Place] = {}
         self.failure: BaseException | None = None
         self.by_agent = False
         self.remembered: Any = None
@@ -102,11 +103,16 @@ class Place:
         internal: whether ``agent`` is a manager: part of the machinery, not of the conversation.
         client: the model client that ``agent`` has for its replies, or None where it is not known.
         execution: the tool that is being executed, or None.
-        calling: whether a model call is going on; coding: whether code is being executed.
+        calling: whether a model call is going on; call: the same place inside one, where there was one already.
+        coding: whether code is being executed.
+        inner: whether ``agent`` is a team that takes part in another.
+        turn: where ``agent`` replies to the team that has asked it; None before its first turn.
+        replies: the role in which ``agent`` replies, and to whom; None before its first reply.
     """
 
     __slots__ = (
-        "_calling", "agent", "asked", "calling", "chat", "client", "coding", "execution", "internal", "name", "run",
+        "agent", "asked", "call", "calling", "chat", "client", "coding", "execution", "inner", "internal",
+        "name", "replies", "run", "turn",
     )  # fmt: skip
 
     def __init__(
@@ -128,15 +134,17 @@ class Place:
         self.execution: Execution | None = None
         self.calling = False
         self.coding = False
-        self._calling: Place | None = None
+        self.inner = False
+        self.turn: Place | None = None
+        self.replies: tuple[str, list[str]] | None = None
+        self.call: Place | None = None
 
     def in_call(self) -> Place:
         """The same place inside a model call: always the same object, because there are so many."""
-        place = self._calling
-        if place is None:
-            place = self._calling = self.within()
-            place.calling = True
-        return place
+        if self.call is None:
+            self.call = self.within()
+            self.call.calling = True
+        return self.call
 
     def within(self, *, execution: Execution | None = None, coding: bool = False) -> Place:
         """The same place inside a tool or a code execution."""
@@ -151,7 +159,10 @@ class Place:
         inner.execution = execution or self.execution
         inner.calling = self.calling
         inner.coding = self.coding or coding
-        inner._calling = None  # noqa: SLF001
+        inner.inner = self.inner
+        inner.turn = None
+        inner.replies = None
+        inner.call = None
         return inner
 
 
@@ -188,13 +199,3 @@ class Core:
         if loose is None:
             loose = run.scratch[FRAMEWORK] = Place(Chat(run))
         return loose
-
-    def reset(self, place: Token[Place | None], run: Token[Run | None] | None) -> None:
-        """Undo what was set. A coroutine that is dropped may finish in another context than it was begun in, which
-        has nothing to undo."""
-        try:
-            PLACE.reset(place)
-            if run is not None:
-                CURRENT.reset(run)
-        except ValueError:
-            return

@@ -6,6 +6,9 @@ Both are followed by one kind of object, a :class:`Watcher`, so that they cannot
 A :class:`~contextvars.ContextVar` that is set inside an asynchronous generator leaks to whoever consumes it. So what
 a watcher sets is set only while the framework's code runs, and taken back before an item is handed on. A wrapper is
 one frame only, since AgentChat puts tracebacks into texts that users and models read.
+
+Setting and taking back is written out in both wrappers, as :meth:`Watcher.enter` and :meth:`Watcher.leave` say it: it
+happens several times for each message of a team, and the calls would take longer than what is done in them.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     Begin = Callable[[tuple[Any, ...], dict[str, Any]], "Watcher | None"]
 
 _clock = time.perf_counter_ns
-_current, _place = CURRENT.get, PLACE.get
+_current, _set_current, _reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
+_set_place, _reset_place = PLACE.set, PLACE.reset
 
 
 class Watcher:
@@ -40,7 +44,10 @@ class Watcher:
 
     Attributes:
         elapsed: nanoseconds that the framework's code has taken, without those that its consumer took.
+        timed: whether they are counted: False for those that nobody asks for a duration.
     """
+
+    timed = True
 
     __slots__ = ("_current", "_placed", "_since", "args", "core", "elapsed", "kwargs", "place", "spot")
 
@@ -48,37 +55,33 @@ class Watcher:
         self, core: Core, spot: str, args: tuple[Any, ...], kwargs: dict[str, Any], place: Place | None
     ) -> None:
         self.core = core
-        self.spot = spot
+        self.spot: str = spot
         self.args = args
         self.kwargs = kwargs
         self.place = place
         self.elapsed = 0
-        self._current: Token[Run | None] | None = None
-        self._placed: Token[Place | None] | None = None
 
     def enter(self) -> None:
         """The framework's code begins or goes on."""
+        self._current: Token[Run | None] | None = None
+        self._placed: Token[Place | None] | None = None
         place = self.place
         if place is not None:
-            run = place.run
-            if run is not _current():
-                self._current = CURRENT.set(run)
-            if place is not _place():
-                self._placed = PLACE.set(place)
-        self._since = _clock()
+            if place.run is not _current():
+                self._current = _set_current(place.run)
+            self._placed = _set_place(place)
+        if self.timed:
+            self._since = _clock()
 
     def leave(self) -> None:
         """The framework's code has come to a result, an item or an exception."""
-        self.elapsed += _clock() - self._since
+        if self.timed:
+            self.elapsed += _clock() - self._since
         try:
-            token = self._placed
-            if token is not None:
-                self._placed = None
-                PLACE.reset(token)
-            current = self._current
-            if current is not None:
-                self._current = None
-                CURRENT.reset(current)
+            if self._placed is not None:
+                _reset_place(self._placed)
+            if self._current is not None:
+                _reset_current(self._current)
         except ValueError:  # a generator that is closed in another context than it was begun in: nothing to undo
             return
 
@@ -134,7 +137,10 @@ class Watcher:
 class Passing:
     """Follows a call that is left alone."""
 
-    __slots__ = ("args", "kwargs")
+    __slots__ = ("args", "elapsed", "kwargs")
+
+    place = None
+    timed = False
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.args = args
@@ -160,14 +166,28 @@ def awaiting(raw: Method, begin: Begin) -> Method:
         watcher = begin(args, kwargs)
         if watcher is None:
             return await raw(*args, **kwargs)
-        watcher.enter()
+        current = placed = None
+        place = watcher.place
+        if place is not None:
+            if place.run is not _current():
+                current = _set_current(place.run)
+            placed = _set_place(place)
+        since = _clock()
         try:
-            result = await raw(*watcher.args, **watcher.kwargs)
+            try:
+                result = await raw(*watcher.args, **watcher.kwargs)
+            finally:
+                watcher.elapsed = _clock() - since
+                try:
+                    if placed is not None:
+                        _reset_place(placed)
+                    if current is not None:
+                        _reset_current(current)
+                except ValueError:  # as in Watcher.leave
+                    pass
         except BaseException as error:
-            watcher.leave()
             watcher.done(error)
             raise
-        watcher.leave()
         watcher.settle(result)
         return result
 
@@ -215,23 +235,42 @@ def _streamed(raw: Method, begin: Begin) -> Method:
 
     async def streamed(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         watcher = begin(args, kwargs) or Passing(args, kwargs)
-        stream = _called(raw, watcher)
-        step, given = stream.asend, None
+        try:
+            stream = raw(*watcher.args, **watcher.kwargs)
+        except BaseException as error:
+            watcher.done(error)
+            raise
+        place, timed = watcher.place, watcher.timed
+        current = placed = None
+        send, given, since = stream.asend, None, 0
+        step = send
         while True:
-            watcher.enter()
+            if place is not None:
+                current = None if place.run is _current() else _set_current(place.run)
+                placed = _set_place(place)
+            if timed:
+                since = _clock()
             try:
-                value = await step(given)
+                try:
+                    value = await step(given)
+                finally:
+                    if timed:
+                        watcher.elapsed += _clock() - since
+                    try:
+                        if placed is not None:
+                            _reset_place(placed)
+                        if current is not None:
+                            _reset_current(current)
+                    except ValueError:  # as in Watcher.leave
+                        pass
             except StopAsyncIteration:
-                watcher.leave()
                 watcher.done(None)
                 return
             except BaseException as error:
-                watcher.leave()
                 watcher.done(error)
                 raise
-            watcher.leave()
             watcher.item(value)
-            step = stream.asend
+            step = send
             try:
                 given = yield value
             except GeneratorExit as gone:

@@ -16,6 +16,7 @@ from .agentchat_state import MUTED, PLACE, Chat, Core, Place
 from .classic_state import argument
 
 if TYPE_CHECKING:
+    from ..instrumentation.runs import Run
     from .agentchat_patching import Maker
     from .patching import Method
 
@@ -23,8 +24,8 @@ _REQUEST = "GroupChatRequestPublish"
 _MANAGED = frozenset(("GroupChatStart", "GroupChatAgentResponse", "GroupChatTeamResponse"))
 """The messages at which a manager decides something. The others are only passed on, and come often."""
 
-_SILENT = frozenset(("round_robin", "selector", "handoff", "graph"))
-"""Ways of choosing whose managers say nothing themselves."""
+_TELLING = frozenset(("selector", "handoff"))
+"""Ways of choosing of which there is more to tell than their name."""
 
 
 class _Kinds(dict[tuple[type, type], "bool | None"]):
@@ -47,36 +48,37 @@ class Teams:
 
     def __init__(self, core: Core) -> None:
         self.core = core
+        self._chat = core.chats.get
 
     def place(self, target: Any, asks: bool) -> Place | None:
         """Where the handling of a message happens; None where it makes no difference."""
         try:
-            chat = self.core.chats.get(target.id.key)
-            if chat is None or chat.run is None:
+            chat = self._chat(target.id.key)
+            if chat is None or (run := chat.run) is None:
                 return MUTED
-            if asks:
-                return self._asked(chat, target._agent)  # noqa: SLF001
-            place = chat.asked.get(id(target))
-            if place is None:
-                name = getattr(target, "_name", None)
-                place = chat.asked[id(target)] = Place(chat, target, name, internal=True)
+            member = target._agent if asks else target  # noqa: SLF001
+            place = chat.asked.get(id(member)) or self._first(chat, member, asks)
+            if asks:  # for its turn
+                name, announced = place.name or "", chat.announced
+                if name in announced:
+                    announced.discard(name)
+                else:  # a manager with a way of its own to choose
+                    self.core.recorder.transition(run, chat.speaker, name, chat.method)
+                if place.inner:
+                    run.turn += 1
         except Exception as error:  # noqa: BLE001  the guard's purpose
             self.core.caught("agentchat.message", error)
             return None
         return place
 
-    def _asked(self, chat: Chat, participant: Any) -> Place:
-        """A participant is asked for its turn."""
-        place = chat.asked.get(id(participant))
-        if place is None:
-            place = chat.asked[id(participant)] = Place(chat, participant, participant.name, asked=True)
-        name, run = place.name or "", chat.run
-        if name in chat.announced:
-            chat.announced.discard(name)
-        elif run is not None:  # a manager with a way of its own to choose
-            self.core.recorder.transition(run, chat.speaker, name, chat.method)
-        if run is not None and not hasattr(participant, "on_messages_stream"):
-            run.turn += 1  # a team as a participant
+    def _first(self, chat: Chat, member: Any, asks: bool) -> Place:
+        """The place of a participant or manager that gets its first message."""
+        if asks:
+            place = Place(chat, member, member.name, asked=True)
+            place.inner = not hasattr(member, "on_messages_stream")
+        else:
+            place = Place(chat, member, getattr(member, "_name", None), internal=True)
+        chat.asked[id(member)] = place
         return place
 
     def failed(self, place: Place, error: BaseException) -> None:
@@ -91,16 +93,14 @@ class Teams:
         except Exception as trouble:  # noqa: BLE001  the guard's purpose
             self.core.caught("agentchat.error", trouble)
 
-    def chosen(self, place: Place, chosen: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def chosen(self, run: Run, chat: Chat, chosen: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The next speakers are known. Several have the same one before them."""
-        run, chat = place.run, place.chat
-        if run is None or not self.core.tap.active:
-            return
         try:
-            reason = None
+            reason = chat.method
+            if reason in _TELLING:
+                reason = _reason(chat, args, kwargs)
             for name in (chosen,) if isinstance(chosen, str) else chosen:
                 if name in chat.members:
-                    reason = reason or _reason(chat, args, kwargs)
                     chat.announced.add(name)
                     self.core.recorder.transition(run, chat.speaker, name, reason)
         except Exception as error:  # noqa: BLE001  the guard's purpose
@@ -127,7 +127,7 @@ class Teams:
 
 
 def _reason(chat: Chat, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """Why somebody was chosen: how the manager chooses, and the model's words or the application's function."""
+    """Why somebody was chosen where there is more to tell: the model's words, or the application's function."""
     method = chat.method
     if method == "selector":
         if chat.words:
@@ -135,34 +135,38 @@ def _reason(chat: Chat, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         manager: Any = argument(args, kwargs, 0, "self")
         function = getattr(manager, "_selector_func", None) or getattr(manager, "_candidate_func", None)
         return getattr(function, "__name__", None) or method
-    if method == "handoff":
-        thread = argument(args, kwargs, 1, "thread") or ()
-        return method if any(is_a(message, HANDOFF) for message in thread) else "first speaker"
-    return method
+    thread = argument(args, kwargs, 1, "thread") or ()
+    return method if any(is_a(message, HANDOFF) for message in thread) else "first speaker"
 
 
 def machine_makers(core: Core) -> dict[str, Maker]:
     """What wraps the method by which containers and managers get every message."""
     tap, kinds, teams = core.tap, _Kinds(), Teams(core)
-    current = CURRENT.get
+    current, set_current, reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
+    set_place, reset_place = PLACE.set, PLACE.reset
 
     def on_message_impl(raw: Method) -> Method:
         async def on_message_impl(*args: Any, **kwargs: Any) -> Any:
-            target: Any = args[0]
-            message = args[1] if len(args) > 1 else kwargs.get("message")
-            asks = kinds[target.__class__, message.__class__]
-            place = teams.place(target, asks) if asks is not None and tap.active else None
-            if place is None:
+            try:
+                asks = kinds[args[0].__class__, args[1].__class__]
+            except IndexError:  # the message is given by name
+                asks = kinds[args[0].__class__, kwargs.get("message").__class__]
+            if asks is None or not tap.active or (place := teams.place(args[0], asks)) is None:
                 return await raw(*args, **kwargs)
-            run = CURRENT.set(place.run) if place.run is not current() else None
-            token = PLACE.set(place)
+            run = set_current(place.run) if place.run is not current() else None
+            token = set_place(place)
             try:
                 return await raw(*args, **kwargs)
             except BaseException as error:
                 teams.failed(place, error)
                 raise
             finally:
-                core.reset(token, run)
+                try:
+                    reset_place(token)
+                    if run is not None:
+                        reset_current(run)
+                except ValueError:  # a coroutine that is dropped may finish in another context: nothing to undo
+                    pass
 
         return on_message_impl
 
@@ -172,27 +176,32 @@ def machine_makers(core: Core) -> dict[str, Maker]:
 def manager_makers(core: Core) -> dict[str, Maker]:
     """What wraps the methods of managers."""
     tap, teams = core.tap, Teams(core)
+    current, here = CURRENT.get, PLACE.get
 
     def select_speaker(raw: Method) -> Method:
         async def select_speaker(*args: Any, **kwargs: Any) -> Any:
-            place = core.here()
-            if place is None or place.agent is not args[0] or place.chat.selecting or not tap.active:
+            place = here()
+            if place is None or place.agent is not args[0] or (run := place.run) is not current():
                 return await raw(*args, **kwargs)
             chat = place.chat
-            chat.selecting, chat.words = True, ""
+            if chat.selecting or not tap.active:
+                return await raw(*args, **kwargs)
+            chat.selecting = True
+            chat.words = ""
             try:
                 chosen = await raw(*args, **kwargs)
             finally:
                 chat.selecting = False
-            teams.chosen(place, chosen, args, kwargs)
+            if run is not None and tap.active:
+                teams.chosen(run, chat, chosen, args, kwargs)
             return chosen
 
         return select_speaker
 
     def update_message_thread(raw: Method) -> Method:
         async def update_message_thread(*args: Any, **kwargs: Any) -> Any:
-            place = core.here()
-            if place is not None and place.agent is args[0] and place.chat.method not in _SILENT:
+            place = here()
+            if place is not None and place.chat.talks and place.agent is args[0] and place.run is current():
                 teams.said(place, argument(args, kwargs, 1, "messages"))
             return await raw(*args, **kwargs)
 

@@ -108,6 +108,8 @@ class BenchWatcher(Watcher):
 
     __slots__ = ("execution",)
 
+    timed = False
+
     def __init__(self, core: Core, args: tuple[Any, ...], kwargs: dict[str, Any], execution: Execution) -> None:
         super().__init__(core, "agentchat.tool", args, kwargs, None)
         self.execution = execution
@@ -121,6 +123,8 @@ class BodyWatcher(Watcher):
     """Follows the tool itself within an execution."""
 
     __slots__ = ("execution",)
+
+    timed = False
 
     def __init__(self, core: Core, args: tuple[Any, ...], kwargs: dict[str, Any], execution: Execution) -> None:
         super().__init__(core, "agentchat.tool", args, kwargs, None)

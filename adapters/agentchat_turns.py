@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..instrumentation.runs import CURRENT
+from ..instrumentation.runs import CURRENT, Run
 from .agentchat_messages import MEMORY, is_a, said, source_of
 from .agentchat_runs import CLOSED, Runs
 from .agentchat_state import PLACE, USER, Chat, Core, Place
@@ -34,36 +34,58 @@ class TurnWatcher(Watcher):
         replied: whether the reply was recorded.
     """
 
+    spot = "agentchat.turn"
+    timed = False
+
     __slots__ = ("asker", "own", "replied", "runs")
 
     def __init__(
-        self, runs: Runs, args: tuple[Any, ...], kwargs: dict[str, Any], place: Place, *, owned: bool, asker: str | None
+        self,
+        runs: Runs,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        place: Place,
+        own: Run | None,
+        asker: str | None,
     ) -> None:
-        super().__init__(runs.core, "agentchat.turn", args, kwargs, place)
+        # What the base class sets is set here as well: there is one of these for each message.
+        self.core = runs.core
+        self.args = args
+        self.kwargs = kwargs
+        self.place = place
         self.runs = runs
-        self.own = place.run if owned else None
+        self.own = own
         self.asker = asker
         self.replied = False
 
     def on_item(self, value: Any) -> None:
         """The reply is the last item; it ends a run of its own before the application sees it."""
         reply, place = getattr(value, "chat_message", None), self.place
-        if reply is None and place is not None and type(value).__name__ == MEMORY:
-            _remembered(self.core, place, value)
-        if reply is None or self.replied or place is None:
+        if reply is None or place is None:
+            if place is not None and type(value).__name__ == MEMORY:
+                _remembered(self.core, place, value)
+            return
+        if self.replied:
             return
         self.replied = True
-        chat, name = place.chat, place.name or ""
-        recipients = chat.others(name) if self.asker is None else [self.asker]
-        role = _role(place.agent)
+        name = place.name or ""
+        role, recipients = place.replies or self._replies(place, name)
         try:
-            self.runs.message(chat, name, recipients, role, reply, by_user=role == "user")
+            self.runs.message(place.chat, name, [*recipients], role, reply, role == "user")
         finally:
             if self.own is not None:
                 self.runs.finish(self.own, f"reply by {name}")
 
+    def _replies(self, place: Place, name: str) -> tuple[str, list[str]]:
+        """In which role an agent replies, and to whom: the same every time."""
+        recipients = place.chat.others(name) if self.asker is None else [self.asker]
+        place.replies = _role(place.agent), recipients
+        return place.replies
+
     def on_done(self, error: BaseException | None) -> None:
         """The reply has ended, or failed."""
+        if error is None and (self.own is None or self.replied):
+            return
         place = self.place
         if not self.active or place is None or place.run is None:
             return
@@ -74,7 +96,7 @@ class TurnWatcher(Watcher):
             chat.failed(error, by_agent=True)
             if self.own is not None and not self.replied:
                 self.runs.fail(self.own, chat, cause, owned=True)
-        elif self.own is not None and not self.replied:
+        elif self.own is not None:
             self.runs.finish(self.own, f"no reply by {place.name}")
 
     def on_closed(self) -> None:
@@ -88,6 +110,8 @@ class InnerWatcher(Watcher):
     seen only there."""
 
     __slots__ = ("outer",)
+
+    timed = False
 
     def __init__(self, core: Core, args: tuple[Any, ...], kwargs: dict[str, Any], outer: Place) -> None:
         super().__init__(core, "agentchat.turn", args, kwargs, None)
@@ -129,37 +153,38 @@ def _belated() -> bool:
 def agent_makers(core: Core, runs: Runs, see: Any) -> dict[str, Maker]:
     """What wraps the methods of agents. ``see`` is told of each class of model clients that is no client's."""
     tap, caught = core.tap, core.caught
+    current, here = CURRENT.get, PLACE.get
 
     def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watcher | None:
         if not tap.active:
             return None
         try:
-            agent, outer = args[0], core.here()
-            if outer is not None:
-                if outer.run is None:
+            agent, outer = args[0], here()
+            if outer is not None and outer.run is current():
+                run = outer.run
+                if run is None:
                     return None
-                if outer.agent is agent and not outer.asked and outer.execution is None:
-                    return InnerWatcher(core, args, kwargs, outer)
-                if outer.asked and outer.agent is agent:
-                    return _turn(agent, outer.chat, args, kwargs)
+                if outer.agent is agent:
+                    if outer.asked:
+                        place = outer.turn or _first_turn(outer)
+                        run.turn += 1
+                        return TurnWatcher(runs, args, kwargs, place, None, None)
+                    if outer.execution is None:
+                        return InnerWatcher(core, args, kwargs, outer)
                 if outer.name == agent.name and outer.execution is None:
                     # An agent that passes its own turn on to another one, as MessageFilterAgent does.
                     return Watcher(core, "agentchat.turn", args, kwargs, Place(outer.chat, agent, agent.name))
-            elif PLACE.get() is None and (_belated() or (CURRENT.get() is None and not tap.takes(agent))):
+            elif outer is None and (_belated() or (CURRENT.get() is None and not tap.takes(agent))):
                 return None
             return _alone(agent, args, kwargs)
         except Exception as error:  # noqa: BLE001  the guard's purpose
             caught("agentchat.turn", error)
             return None
 
-    def _turn(agent: Any, chat: Chat, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watcher:
-        place = chat.turns.get(id(agent))
-        if place is None:
-            place = chat.turns[id(agent)] = Place(chat, agent, agent.name)
-            see(place.client)
-        if place.run is not None:
-            place.run.turn += 1
-        return TurnWatcher(runs, args, kwargs, place, owned=False, asker=None)
+    def _first_turn(asked: Place) -> Place:
+        place = asked.turn = Place(asked.chat, asked.agent, asked.agent.name)
+        see(place.client)
+        return place
 
     def _alone(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watcher:
         messages = argument(args, kwargs, 1, "messages")
@@ -171,7 +196,7 @@ def agent_makers(core: Core, runs: Runs, see: Any) -> dict[str, Maker]:
         see(place.client)
         runs.given(chat, messages)
         run.turn += 1
-        return TurnWatcher(runs, args, kwargs, place, owned=owned, asker=asker)
+        return TurnWatcher(runs, args, kwargs, place, run if owned else None, asker)
 
     def replying(raw: Method) -> Method:
         return awaiting(raw, begin)

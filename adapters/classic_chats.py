@@ -11,7 +11,6 @@ Why a chat has ended is told from what happened last, never by asking the applic
 
 from __future__ import annotations
 
-import time
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -124,15 +123,8 @@ class Chats:
         return recorder.begin(framework=FRAMEWORK, session_id=session, parent=parent, agents=names)
 
     def goes_on(self, last: Run, parent: Run | None) -> bool:
-        """Whether a follow-up belongs to ``last``: not once it is judged, or after it has rested too long, nor
-        to a run whose end the application has set."""
-        return (
-            last.parent is parent
-            and not last.explicit
-            and not last.judged
-            and last.finished is not None
-            and time.time_ns() - last.finished < self.core.tap.idle_ns
-        )
+        """:meth:`.Run.goes_on` for ``last``, with the time that a conversation may rest here."""
+        return last.goes_on(parent, self.core.tap.idle_ns)
 
     def _group(self, opener: Any, partner: Any) -> Any:
         for agent in (partner, opener):

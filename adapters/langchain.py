@@ -11,13 +11,15 @@ This module says what is installed where; the others how:
 :mod:`.langchain_models`       model calls
 :mod:`.langchain_tools`        tools
 :mod:`.langchain_messages`     reading messages
+:mod:`.langchain_context`      what a graph's state holds beside messages
 :mod:`.langchain_inject`       what is injected into model calls
 :mod:`.langchain_middleware`   the same as an official middleware
 :mod:`.langchain_state`        what all of them know
 =============================  ================================================================================
 
 LangChain imports its own modules when it needs them, so each part is installed when the module that it needs has
-been imported. Nothing of LangChain is imported here before the application has.
+been imported. Nothing of LangChain is imported here before the application has, and none of the modules above before
+the first part is installed.
 """
 
 from __future__ import annotations
@@ -30,8 +32,6 @@ import wrapt
 
 from ..instrumentation.errors import UnsupportedFramework
 from ..instrumentation.tap import Support
-from .langchain_inject import Injection, entering, noting, telling
-from .langchain_state import FRAMEWORK
 from .patching import Patches
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from .langchain_state import Core
 
     Part = Callable[[Any, Core, Patches], None]
+
+FRAMEWORK = "langchain"
+"""What runs recorded here have as their framework, LangGraph's included: its graphs are runnables of LangChain."""
 
 _SUPPORTED = ("1",)
 """The major versions of langchain-core that are known."""
@@ -89,6 +92,7 @@ class LangChainAdapter:
             "interrupts and resumes; a checkpointer's `thread_id` as the session",
             "chat models with prompts as sent, usage, cost, reasoning, cache hits",
             "tools with original exceptions and durations; transitions from node order and `Command`",
+            "what nodes change in a graph's state beside the messages",
             "injection for every chat model, by patch or as `SeasonedMiddleware`",
         ),
         lacks=(
@@ -181,6 +185,8 @@ class LangChainAdapter:
 
 def _note(module: Any, core: Core, patches: Patches) -> None:
     """Have the calls of chat models noted, and the runs that end."""
+    from .langchain_inject import noting, telling
+
     for name in ("CallbackManager", "AsyncCallbackManager"):
         patches.wrap(getattr(module, name), "on_chat_model_start", noting(core))
     for kind in ("Chain", "LLM", "Tool"):
@@ -191,11 +197,15 @@ def _note(module: Any, core: Core, patches: Patches) -> None:
 
 def _inject(module: Any, core: Core, patches: Patches) -> None:
     """Wrap the models."""
+    from .langchain_inject import Injection
+
     Injection(core, patches).wrap_models(module.BaseChatModel)
 
 
 def _enter(module: Any, core: Core, patches: Patches) -> None:
     """Wrap the tools."""
+    from .langchain_inject import entering
+
     for name in ("run", "arun"):
         patches.wrap(module.BaseTool, name, entering(core))
 

@@ -9,11 +9,14 @@ that no model made.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from .langchain_messages import calls_of, lean, messages_in, said
+from .langchain_context import share
+from .langchain_messages import MESSAGES, calls_of, lean, messages_in, said
 from .langchain_runs import Runs, named, stops
-from .langchain_state import USER, Asked, Core, Node, Step, Trail, key
+from .langchain_state import USER, Asked, Core, Node, Scope, Step, Trail, key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,19 +38,26 @@ class Graphs:
 
     def __init__(self, core: Core, runs: Runs) -> None:
         self.core = core
+        self.nodes = core.nodes
+        self.lock = core.lock
         self.runs = runs
         self.answered: Callable[[Step, Any], None] = _ignore
 
     # -- callbacks -------------------------------------------------------------------------------------------
 
-    def start(self, _serialized: Any, inputs: Any, *, run_id: Any, **told: Any) -> None:
+    def start(
+        self, _serialized: Any, inputs: Any, *, run_id: Any, parent_run_id: Any = None, metadata: Any = None,
+        name: str | None = None, **_: Any,
+    ) -> None:  # fmt: skip
         """A chain, a graph or a node begins."""
-        core = self.core
-        if core.find(run_id) is not None:
+        nodes = self.nodes
+        own = run_id.int if run_id.__class__ is UUID else run_id
+        if own in nodes:
             return
-        metadata = told.get("metadata") or _NOTHING
-        parent = core.find(told.get("parent_run_id"))
-        name, ns, label = told.get("name"), metadata.get("langgraph_checkpoint_ns"), metadata.get("lc_agent_name")
+        if metadata is None:
+            metadata = _NOTHING
+        parent = nodes.get(parent_run_id.int if parent_run_id.__class__ is UUID else parent_run_id)
+        ns, label = metadata.get("langgraph_checkpoint_ns"), metadata.get("lc_agent_name")
         node: Node
         if parent is None:
             scope = self.runs.scope(metadata)
@@ -55,25 +65,32 @@ class Graphs:
         elif ns is not None and ns != parent.ns:
             before = parent.scope
             node = self._enter(parent, name, ns, label, inputs, metadata)
-            if parent.scope is not before:  # it has shown to be a run of its own
-                before.open.discard(key(told["parent_run_id"]))
-                parent.scope.open.add(key(told["parent_run_id"]))
+            scope = parent.scope
+            if scope is not before:  # it has shown to be a run of its own
+                before.open.discard(key(parent_run_id))
+                scope.open.add(key(parent_run_id))
         else:
-            node = Node(parent, parent.scope, name, ns, label, inputs)
-            head = parent.scope.head
-            if parent.scope.run is None and head is not None and head.inputs == _UNKNOWN:
-                head.inputs = inputs
-        core.add(run_id, node)
+            scope = parent.scope
+            node = Node(parent, scope, name, ns, label, inputs, parent.step, parent.tool)
+            if scope.run is None and scope.head is not None and scope.head.inputs == _UNKNOWN:
+                scope.head.inputs = inputs
+        nodes[own] = node
+        scope.open.add(own)
 
     def end(self, outputs: Any, *, run_id: Any, **_: Any) -> None:
         """It has ended."""
-        node = self.core.take(run_id)
+        own = run_id.int if run_id.__class__ is UUID else run_id
+        node = self.nodes.pop(own, None)
         if node is None:
             return
+        scope = node.scope
+        scope.open.discard(own)
         if isinstance(node, Step):
             self._returned(node, outputs)
-        if node.scope.head is node:
-            self.runs.close(node.scope, run_id, None)
+        if scope.head is node:
+            if node.trail is not None and node.trail.shares:
+                self._share(scope, None, outputs, "output")
+            self.runs.close(scope, run_id, None)
 
     def error(self, error: BaseException, *, run_id: Any, **_: Any) -> None:
         """An exception leaves it."""
@@ -87,6 +104,8 @@ class Graphs:
         elif scope.head is not node and not isinstance(error, GeneratorExit):
             scope.fault = error
             if isinstance(node, Step) and scope.run is not None:
+                if isinstance(error, asyncio.CancelledError):
+                    self.runs.cut(node, error)
                 self.core.recorder.error(scope.run, node.agent, error)
         if scope.head is node:
             self.runs.close(scope, run_id, error)
@@ -100,19 +119,30 @@ class Graphs:
         if graph.trail is None:
             with self.core.entering:
                 if graph.trail is None:
-                    self._first(graph, inputs)
-                    graph.trail = Trail()
+                    trail = Trail()
+                    trail.shares = not _calls_functions(metadata)
+                    self._first(graph, inputs, shares=trail.shares)
+                    graph.trail = trail
+        node = metadata.get("langgraph_node") or name or ""
+        scope, around = graph.scope, graph.step
         step = Step(
-            graph, metadata.get("langgraph_node") or name, ns, label, inputs, number=metadata.get("langgraph_step")
-        )
-        step.name = name
-        step.internal = step.node.endswith(_HOOKS)
+            graph, scope, name, ns, label, inputs, owner=graph, node=node, agent=node,
+            outer=around if around is not None and around.scope is scope else None,
+            number=metadata.get("langgraph_step"),
+        )  # fmt: skip
+        step.step = step
+        if node.endswith(_HOOKS):
+            step.internal = True
+        elif label is None and node not in _PARTS:
+            if scope.entry is None:
+                scope.entry = node
+            return step
         step.agent = self._who(step)
-        if step.scope.entry is None and not step.internal:
-            step.scope.entry = step.agent
+        if scope.entry is None and not step.internal:
+            scope.entry = step.agent
         return step
 
-    def _first(self, graph: Node, state: Any) -> None:
+    def _first(self, graph: Node, state: Any, *, shares: bool) -> None:
         """``graph`` has shown to be one, by its first node."""
         if graph.tool is not None and graph.tool.scope is graph.scope:
             self.runs.inner(graph, graph.tool.agent)
@@ -124,9 +154,24 @@ class Graphs:
         else:  # what it was given is not said in it
             for message in messages_in(graph.inputs) or ():
                 scope.memory.note(message)
+        if shares:
+            given = graph.inputs
+            if type(given).__name__ == "Command":
+                given = getattr(given, "update", None)
+            self._share(scope, None, given, "input")
+
+    def _share(self, scope: Scope, agent: str | None, update: Any, why: str) -> None:
+        """Record what ``update`` changes in a graph's state beside the messages."""
+        if scope.run is None or update is None:
+            return
+        said = [item.content for item in scope.waiting] if why == "input" else ()
+        try:
+            share(self.core.recorder, scope.run, scope.memory, agent, update, why, said)
+        except Exception as error:  # noqa: BLE001  the guard's purpose: the run goes on, and ends, all the same
+            self.core.caught("langchain.context", error)
 
     def _who(self, step: Step) -> str:
-        """The agent that works in a node."""
+        """The agent that works in a node, where that is not simply named for itself."""
         graph = step.owner
         label = step.label
         own = label is not None and (graph.parent is None or graph.parent.label != label)
@@ -142,6 +187,12 @@ class Graphs:
 
     def _returned(self, step: Step, outputs: Any) -> None:
         """What a node has returned: updates of the state, and where to go."""
+        memory = step.scope.memory
+        if outputs.__class__ is dict and len(outputs) == 1 and MESSAGES in outputs:  # nearly always
+            for message in messages_in(outputs) or ():
+                if not memory.knows(message):
+                    self._produced(step, message)
+            return
         for item in outputs if isinstance(outputs, list) else (outputs,):
             update = item
             if type(item).__name__ == "Command" and hasattr(item, "goto"):
@@ -149,6 +200,13 @@ class Graphs:
                 self.sent(step, item, "Command")
             for message in messages_in(update) or ():
                 self._produced(step, message)
+            self._update(step, update)
+
+    def _update(self, step: Step, update: Any) -> None:
+        """A node has changed more than the messages."""
+        trail = step.owner.trail
+        if trail is not None and trail.shares:
+            self._share(step.scope, step.agent, update, "node")
 
     def _stopped(self, step: Step, error: BaseException) -> None:
         """A node was left for an interrupt, or for the graph around its own."""
@@ -157,6 +215,7 @@ class Graphs:
             self.sent(step, command, "Command")
             for message in messages_in(command.update) or ():  # type: ignore[union-attr]
                 self._produced(step, message)
+            self._update(step, command.update)  # type: ignore[union-attr]
         else:
             step.scope.interrupted = True
 
@@ -176,7 +235,7 @@ class Graphs:
             return
         if item.role == "system" or not item.content:
             return
-        if isinstance(item.content, str) and item.content in step.replies:
+        if isinstance(item.content, str) and step.replies and item.content in step.replies:
             return
         self.runs.heard(scope, step.agent)
         if item.role == "assistant":
@@ -218,16 +277,15 @@ class Graphs:
         if step is None or step.told or step.internal:
             return
         step.told = True
-        run = step.scope.run
-        with self.core.lock:
-            origin, why = _arrive(step, agent)
         scope = step.scope
-        first = origin is None and not scope.begun and not scope.waiting
-        if first and (step.outer is not None or step.node not in _PARTS):
-            origin = USER  # the first of several agents; one that is a graph by itself is only asked
-        scope.begun = True
-        if run is not None and origin is not None and origin != agent:
-            self.core.recorder.transition(run, origin, agent, why)
+        with self.lock:
+            origin, why = _arrive(step, agent)
+        if not scope.begun:
+            if origin is None and not scope.waiting and (step.outer is not None or step.node not in _PARTS):
+                origin = USER  # the first of several agents; one that is a graph by itself is only asked
+            scope.begun = True
+        if origin is not None and origin != agent and scope.run is not None:
+            self.core.recorder.transition(scope.run, origin, agent, why)
 
 
 def _arrive(step: Step, agent: str) -> tuple[str | None, str]:
@@ -238,12 +296,19 @@ def _arrive(step: Step, agent: str) -> tuple[str | None, str]:
     if trail.number != step.number:
         trail.number = step.number
         trail.before, trail.now = trail.now or trail.before, None
-    origin, why = None, "edge"
-    if step.outer is not None:
-        origin, why = _arrive(step.outer, agent)
+    origin, why = _arrive(step.outer, agent) if step.outer is not None else (None, "edge")
     trail.now = agent
-    reason = trail.goto.pop(step.node, None)
-    return trail.before or origin, reason or why
+    if trail.goto:
+        why = trail.goto.pop(step.node, None) or why
+    return trail.before or origin, why
+
+
+def _calls_functions(metadata: Any) -> bool:
+    """Whether a node is a function of the functional API: the entrypoint of a graph, or a task."""
+    path = metadata.get("langgraph_path")
+    return metadata.get("langgraph_triggers") == ("__start__",) or (
+        isinstance(path, tuple) and path[:1] == ("__pregel_push",) and path[-1] is True
+    )
 
 
 def _ignore(_step: Step, _message: Any) -> None:

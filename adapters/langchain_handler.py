@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
+from sys import modules
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks.base import BaseCallbackHandler
@@ -20,7 +21,7 @@ from langchain_core.callbacks.base import BaseCallbackHandler
 from .langchain_graphs import Graphs
 from .langchain_models import Models
 from .langchain_runs import Runs
-from .langchain_state import Core, watchdog
+from .langchain_state import WATCHDOG, Core, watchdog
 from .langchain_tools import Tools
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Callback:
     __defaults__ = None
     __kwdefaults__ = None
 
-    def __init__(self, name: str, work: Callable[..., None] | None, tap: Tap, *, everywhere: bool) -> None:
+    def __init__(self, name: str, work: Callable[..., object], tap: Tap, *, everywhere: bool) -> None:
         self._everywhere = everywhere
         self.__name__ = name
         self.__annotations__: dict[str, Any] = {}
@@ -68,19 +69,41 @@ class Callback:
 
     def __call__(self, *args: Any, **kwargs: Any) -> _Done:
         """Do the work now; there is nothing left to await."""
-        work = self._work
-        if work is not None and self._tap.active and (not self._everywhere or self._tap.takes()):
-            switch = watchdog()
-            if switch is not None:
-                switch.value = True
+        tap = self._tap
+        if tap.active and (not self._everywhere or tap._chosen is None):  # noqa: SLF001  what tap.takes() would say
+            if WATCHDOG in modules:
+                self._watched(args, kwargs)
+                return _DONE
             try:
-                work(*args, **kwargs)
+                self._work(*args, **kwargs)
             except Exception as error:  # noqa: BLE001  the guard's purpose
-                self._tap.guard.caught(f"langchain.{self.__name__}", error)
-            finally:
-                if switch is not None:
-                    switch.value = False
+                tap.guard.caught(f"langchain.{self.__name__}", error)
         return _DONE
+
+    def _watched(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Do the work where something watches what blocks an event loop."""
+        switch = watchdog()
+        if switch is not None:
+            switch.value = True
+        try:
+            self._work(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  the guard's purpose
+            self._tap.guard.caught(f"langchain.{self.__name__}", error)
+        finally:
+            if switch is not None:
+                switch.value = False
+
+
+class Unheard(Callback):
+    """The method for what is not recorded, such as every token of a stream."""
+
+    def __call__(self, *_args: Any, **_kwargs: Any) -> _Done:
+        """Nothing."""
+        return _DONE
+
+
+def _nothing(*_args: Any, **_kwargs: Any) -> None:
+    """What an :class:`Unheard` method would do."""
 
 
 class Listening(Core):
@@ -129,7 +152,7 @@ class SeasonedCallbackHandler(BaseCallbackHandler):
             ("on_llm_start", models.text_start),
             ("on_llm_end", models.end),
             ("on_llm_error", models.error),
-            ("on_llm_new_token", None),
+            ("on_llm_new_token", models.token),
             ("on_stream_event", None),
             ("on_chain_start", graphs.start),
             ("on_chain_end", graphs.end),
@@ -141,7 +164,8 @@ class SeasonedCallbackHandler(BaseCallbackHandler):
             ("on_agent_action", None),  # the steps of the older agents are recorded as model calls and tools
             ("on_agent_finish", None),
         ):
-            setattr(self, name, Callback(name, work, tap, everywhere=everywhere))
+            kind = Callback if work is not None else Unheard
+            setattr(self, name, kind(name, work or _nothing, tap, everywhere=everywhere))
 
     @property
     def latest(self) -> Run | None:

@@ -14,10 +14,12 @@ from __future__ import annotations
 import inspect
 import threading
 from contextvars import ContextVar
+from sys import modules
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from ..instrumentation.runs import CURRENT, LATEST
-from .langchain_state import Core, Memory, ModelCall, key, watchdog
+from .langchain_state import WATCHDOG, Core, Memory, ModelCall, key, watchdog
 from .patching import subclasses
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Injection:
     def into(self, run_id: Any, messages: Any) -> Any:
         """The messages of the call of this id with its agent's block in a copy of them; as they are otherwise."""
         core = self.core
-        call = core.find(run_id)
+        call = core.nodes.get(run_id.int if run_id.__class__ is UUID else run_id)
         if not isinstance(call, ModelCall) or call.spent or not core.tap.active:
             return messages
         call.spent = True
@@ -57,7 +59,7 @@ class Injection:
         if run is None or not call.own:
             return messages
         try:
-            block = composed(core, run, call.agent)
+            block = composed(core, run, call.agent) if WATCHDOG in modules else core.tap.compose(run, call.agent)
             if not block:
                 return messages
             changed = _changed(call, messages, block)
@@ -96,32 +98,37 @@ class Injection:
                         self.patches.wrap(owner, name, self._generating)
             self.seen.add(kind)
 
+    def _meet(self, kind: type) -> None:
+        """A model of a class that is not prepared yet is called."""
+        if self.core.tap.active:
+            self.core.tap.guard.call("langchain.prepare", self.prepare, kind)
+
     def _preparing(self, raw: Method) -> Method:
         """The first thing that every call of a model does: by then its class must be wrapped."""
 
+        seen = self.seen
+
         def _convert_input(self_: Any, *args: Any, **kwargs: Any) -> Any:
-            if type(self_) not in self.seen and self.core.tap.active:
-                self.core.tap.guard.call("langchain.prepare", self.prepare, type(self_))
+            if self_.__class__ not in seen:
+                self._meet(type(self_))
             return raw(self_, *args, **kwargs)
 
         return _convert_input
 
     def _generating(self, raw: Method) -> Method:
-        into = self.into
-
-        def run_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            manager = kwargs.get("run_manager") or (args[1] if len(args) > 1 else None)
-            return getattr(manager, "run_id", None)
+        into, seen = self.into, self.seen
 
         def _generate_with_cache(self_: Any, messages: Any, *args: Any, **kwargs: Any) -> Any:
-            if type(self_) not in self.seen and self.core.tap.active:
-                self.core.tap.guard.call("langchain.prepare", self.prepare, type(self_))
-            return raw(self_, into(run_of(args, kwargs), messages), *args, **kwargs)
+            if self_.__class__ not in seen:
+                self._meet(type(self_))
+            manager = kwargs.get("run_manager") or (args[1] if len(args) > 1 else None)
+            return raw(self_, into(getattr(manager, "run_id", None), messages), *args, **kwargs)
 
         async def _agenerate_with_cache(self_: Any, messages: Any, *args: Any, **kwargs: Any) -> Any:
-            if type(self_) not in self.seen and self.core.tap.active:
-                self.core.tap.guard.call("langchain.prepare", self.prepare, type(self_))
-            return await raw(self_, into(run_of(args, kwargs), messages), *args, **kwargs)
+            if self_.__class__ not in seen:
+                self._meet(type(self_))
+            manager = kwargs.get("run_manager") or (args[1] if len(args) > 1 else None)
+            return await raw(self_, into(getattr(manager, "run_id", None), messages), *args, **kwargs)
 
         return _agenerate_with_cache if inspect.iscoroutinefunction(raw) else _generate_with_cache
 

@@ -6,11 +6,14 @@ in all these forms. Nothing here changes or copies a message.
 
 from __future__ import annotations
 
-from operator import is_
-from typing import Any, NamedTuple
+from operator import attrgetter, is_
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..instrumentation.media import describe
-from ..instrumentation.prompts import END
+from ..instrumentation.prompts import SAFE, common
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ROLES = {
     "human": "user", "user": "user", "ai": "assistant", "assistant": "assistant", "system": "system",
@@ -63,14 +66,20 @@ def said(item: Any) -> Said | None:
     return Said(role_of(kind), item.content, getattr(item, "name", None), item)
 
 
+MESSAGES = "messages"
+"""The channel of a graph's state that holds them."""
+
+
 def messages_in(state: Any) -> list[Any] | None:
-    """The messages in the state of a graph or in what updates it; None where it has none."""
+    """The messages in the state of a graph or in what updates it; None where it has none. Not to be changed."""
     if isinstance(state, dict):
-        found = state.get("messages")
+        found = state.get(MESSAGES)
+        if found.__class__ is list:
+            return found
     elif isinstance(state, (list, tuple)):
         found = state if state and all(hasattr(item, "content") for item in state) else None
     else:
-        found = getattr(state, "messages", None)
+        found = getattr(state, MESSAGES, None)
     if isinstance(found, (list, tuple)):
         return list(found)
     return None if found is None or callable(found) else [found]
@@ -139,25 +148,45 @@ def _lean(part: dict[Any, Any]) -> dict[Any, Any]:
 # -- prompts -----------------------------------------------------------------------------------------------------
 
 
+_heads = attrgetter("type", "content", "name")
+_content = attrgetter("content")
+
+
 def as_dict(message: Any) -> dict[str, Any]:
     """A message of a prompt in the record's form."""
-    kind = message.type
-    role = role_of(message.role if kind == "chat" else kind)
-    out: dict[str, Any] = {"role": role, "content": lean(message.content)}
-    if message.name is not None:
-        out["name"] = message.name
-    more = vars(message)  # pydantic takes microseconds to say that it has no such field
+    kind, content, name = _heads(message)
+    role = _ROLES.get(kind) or role_of(message.role if kind == "chat" else kind)
+    if content.__class__ is not str:
+        content = lean(content)
+    out: dict[str, Any] = {"role": role, "name": name, "content": content}
+    more = message.__dict__  # pydantic takes microseconds to say that it has no such field
     calls = more.get("tool_calls")
     if calls:
         out["tool_calls"] = [
             {"id": call.get("id"), "name": call.get("name"), "arguments": call.get("args")} for call in calls
         ]
-    call_id = more.get("tool_call_id")
-    if call_id is not None:
-        out["tool_call_id"] = call_id
+    if "tool_call_id" in more and more["tool_call_id"] is not None:
+        out["tool_call_id"] = more["tool_call_id"]
         if more.get("status") == "error":
             out["status"] = "error"
     return out
+
+
+class _End:
+    """Stands behind the messages of the last prompt: see :class:`..instrumentation.prompts._End`. This one says at once
+    that no message equals it, which a message of LangChain's takes a microsecond for."""
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __le__(self, other: object) -> Any:
+        return self
+
+
+_END = _End()
 
 
 class Prompts:
@@ -167,52 +196,83 @@ class Prompts:
     neither list is copied, and what is the same object on both sides is compared in C without touching it.
 
     Not to be used by two calls at once: whoever takes it removes it from where it is kept, and puts it back when the
-    call has ended.
+    call has been recorded.
+
+    Attributes:
+        kept: how many messages at the start of the prompt are those of the last one, and cannot change in place; see
+            :class:`..instrumentation.prompts.Reader`.
+        messages, contents, dicts: of the prompt: the messages with :data:`_END` behind them, the content of each, and
+            the record's form of each.
+        safe: how many messages at the start have a content that cannot change in place.
+        turn: where the next window of contents begins.
     """
 
-    __slots__ = ("contents", "dicts", "messages", "turn")
+    __slots__ = ("contents", "dicts", "kept", "messages", "safe", "turn")
 
     def __init__(self) -> None:
-        self.messages: list[Any] = [END]
+        self.messages: list[Any] = [_END]
         self.contents: list[Any] = []
         self.dicts: list[dict[str, Any]] = []
-        self.turn = 0
+        self.kept = self.safe = self.turn = 0
 
     def convert(self, messages: list[Any]) -> list[dict[str, Any]]:
         """``messages`` in the record's form, in which the unchanged ones are the same objects as last time. The list
         is the same as well: it is good until the next call of this method, and not to be changed."""
-        keep = self._kept(messages)
+        contents = self.contents
+        count = keep = len(contents)
+        if keep:
+            if not self._begins(messages, keep):
+                keep = _common(self.messages, messages, min(keep, len(messages)))
+            keep = self._untouched(messages, keep)
         new = messages[keep:]
-        self.messages[keep:] = [*new, END]
-        self.contents[keep:] = [message.content for message in new]
-        self.dicts[keep:] = map(as_dict, new)
+        found = list(map(_content, new))
+        self.messages[keep:] = [*new, _END]
+        contents[keep:] = found
+        made = list(map(as_dict, new))
+        same = keep if keep == count else keep + _alike(self.dicts[keep:], made)
+        self.dicts[keep:] = made
+        self.kept = min(same, self.safe)
+        if self.safe < keep:
+            return self.dicts
+        self.safe = len(messages)
+        if not SAFE.issuperset(map(type, found)):
+            self.safe = keep + next(index for index, content in enumerate(found) if type(content) not in SAFE)
         return self.dicts
 
-    def _kept(self, messages: list[Any]) -> int:
-        """How many messages at the start are those of the last prompt, untouched."""
-        most = min(len(self.contents), len(messages))
-        kept = most if self._begins(messages, most) else _common(self.messages, messages, most)
-        if kept <= _EXACT:
-            start, end = 0, kept
+    def _untouched(self, messages: list[Any], count: int) -> int:
+        """How many of the first ``count`` messages, which are those of the last prompt, have their content still."""
+        if count <= _EXACT:
+            start, end = 0, count
         else:
-            start = self.turn if self.turn < kept else 0
-            end = self.turn = min(start + _WINDOW, kept)
-        now = [message.content for message in messages[start:end]]
+            start = self.turn if self.turn < count else 0
+            end = self.turn = min(start + _WINDOW, count)
         before = self.contents[start:end]
-        return kept if all(map(is_, now, before)) else start + _common(before, now, end - start)
+        if all(map(is_, map(_content, messages[start:end]), before)):
+            return count
+        return start + _common(before, list(map(_content, messages[start:end])), end - start)
 
-    def _begins(self, messages: list[Any], most: int) -> bool:
-        """Whether all messages of the last prompt are at the start. Comparing two of LangChain's messages that are
-        not the same object takes longer than making their form again, so that is only tried where a few are."""
-        known = self.messages
-        if most != len(self.contents) or not most:
-            return False
-        if any(known[place] is not messages[place] for place in (0, most // 2, most - 1)):
-            return False
+    def _begins(self, messages: list[Any], count: int) -> bool:
+        """Whether the ``count`` messages of the last prompt are at the start. Comparing two of LangChain's messages
+        that are not the same object takes longer than making their form again, so that is only tried where a few
+        are."""
+        known, last, half = self.messages, count - 1, count // 2
         try:
-            return (known <= messages) is END
-        except Exception:  # noqa: BLE001  messages have no order: the first unequal items are two messages
+            return (
+                known[0] is messages[0]
+                and known[last] is messages[last]
+                and known[half] is messages[half]
+                and (known <= messages) is _END
+            )
+        except Exception:  # noqa: BLE001  it is shorter; or messages have no order: the first unequal items are two
             return False
+
+
+def _alike(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> int:
+    """How many messages at the start say the same: many applications make the system message anew for every call."""
+    try:
+        return common(before, now, min(len(before), len(now)))
+    except Exception:  # noqa: BLE001  something in a message cannot be compared (an array)
+        return 0
 
 
 def _common(known: list[Any], now: list[Any], most: int) -> int:
@@ -283,14 +343,13 @@ def _thought(value: Any) -> str | None:
     return None
 
 
-def calls_of(message: Any) -> list[dict[str, Any]]:
+def calls_of(message: Any) -> Sequence[dict[str, Any]]:
     """The tool calls in a message, those with arguments that are no JSON included."""
-    found = [
+    calls = getattr(message, "tool_calls", None)
+    invalid = getattr(message, "invalid_tool_calls", None)
+    if not calls and not invalid:
+        return ()
+    return [
         {"id": call.get("id"), "name": call.get("name"), "arguments": call.get("args")}
-        for call in getattr(message, "tool_calls", None) or ()
+        for call in (*(calls or ()), *(invalid or ()))
     ]
-    found += [
-        {"id": call.get("id"), "name": call.get("name"), "arguments": call.get("args")}
-        for call in getattr(message, "invalid_tool_calls", None) or ()
-    ]
-    return found

@@ -8,23 +8,26 @@ taken out again, so that a prompt is recorded in the same way whichever way the 
 from __future__ import annotations
 
 import asyncio
+import functools
+import operator
 import time
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from ..instrumentation.cost import usage_of
 from .langchain_messages import Prompts, answer, calls_of
 from .langchain_runs import named
-from .langchain_state import USER, Asked, Core, ModelCall, Node, Scope, ToolCall
+from .langchain_state import USER, Asked, Core, ModelCall, Node, Scope, Step, ToolCall
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..instrumentation.runs import Run
     from .langchain_graphs import Graphs
     from .langchain_runs import Runs
 
 _clock = time.perf_counter_ns
 _NOTHING: dict[str, Any] = {}
-_NUMBERS = frozenset(("input_tokens", "output_tokens", "total_tokens"))
-"""What a usage record holds that tells nothing but the two numbers."""
 
 
 class Models:
@@ -32,58 +35,77 @@ class Models:
 
     def __init__(self, core: Core, runs: Runs, graphs: Graphs) -> None:
         self.core = core
+        self.nodes = core.nodes
+        self.lock = core.lock
         self.runs = runs
         self.graphs = graphs
         runs.dropped = self._dropped
 
     # -- callbacks -------------------------------------------------------------------------------------------
 
-    def chat_start(self, serialized: Any, messages: Any, *, run_id: Any, **told: Any) -> None:
-        """A chat model is called, with one list of messages in ``messages``."""
-        if self.core.find(run_id) is None:
-            self._start(messages[0], run_id, told, _class(serialized))
-
-    def text_start(self, serialized: Any, prompts: Any, *, run_id: Any, **told: Any) -> None:
-        """A model of the older kind is called, with one text in ``prompts``. It gets no block."""
-        if self.core.find(run_id) is None:
-            call = self._start(prompts[0], run_id, told, _class(serialized))
-            call.spent = True
-
-    def _start(self, prompt: Any, run_id: Any, told: dict[str, Any], kind: str | None = None) -> ModelCall:
-        core = self.core
-        metadata = told.get("metadata") or _NOTHING
-        parent = core.find(told.get("parent_run_id"))
-        name, ns, label = told.get("name"), metadata.get("langgraph_checkpoint_ns"), metadata.get("lc_agent_name")
+    def chat_start(
+        self, serialized: Any, messages: Any, *, run_id: Any, parent_run_id: Any = None, metadata: Any = None,
+        name: str | None = None, invocation_params: Any = None, **_: Any,
+    ) -> ModelCall | None:  # fmt: skip
+        """A model is called, with one list of messages in ``messages``; None where that is known already."""
+        nodes = self.nodes
+        own = run_id.int if run_id.__class__ is UUID else run_id
+        if own in nodes:
+            return None
+        if metadata is None:
+            metadata = _NOTHING
+        prompt = messages[0]
+        parent = nodes.get(parent_run_id.int if parent_run_id.__class__ is UUID else parent_run_id)
         scope = parent.scope if parent is not None else self.runs.scope(metadata)
-        node = ModelCall(parent, scope, name, ns, label)
+        node = ModelCall(
+            parent, scope, name, metadata.get("langgraph_checkpoint_ns"), metadata.get("lc_agent_name"), None
+        )
+        step: Step | None = None
         if parent is None:
             scope.head, node.inputs = node, prompt
-        step, tool = node.step, node.tool
-        node.internal = step is not None and step.internal
-        node.own = tool is None and not node.internal
-        node.agent = self._who(node, kind)
-        node.model = _asked_for(told, metadata)
+        else:
+            step = node.step = parent.step
+            node.tool = parent.tool
+        if step is not None and node.tool is None:
+            agent = node.agent = step.agent
+            if step.internal:
+                node.internal, node.own = True, False
+        else:
+            agent = node.agent = self._who(node, serialized)
+            node.internal = step is not None and step.internal
+            node.own = node.tool is None
+        params = invocation_params or _NOTHING
+        model = params.get("model") or params.get("model_name") or metadata.get("ls_model_name")
+        if model is not None:
+            node.model = _asked_for(params, metadata)
         if scope.run is None:
             self.runs.begin(scope, prompt)
         memory = scope.memory
         if isinstance(prompt, str):
             node.prompt = [{"role": "user", "content": prompt}]
         else:
-            node.prompts = memory.prompts.pop(node.agent, None) or Prompts()
-            node.prompt = node.prompts.convert(prompt)
-        if memory.blocks and node.own:
-            self._take_out(node, memory.blocks.get(node.agent))
+            prompts = node.prompts = memory.prompts.pop(agent, None) or Prompts()
+            node.prompt = prompts.convert(prompt)
         if node.own:
+            if memory.blocks:
+                self._take_out(node, memory.blocks.get(agent))
             if scope.waiting or scope.unnamed:
-                self.runs.heard(scope, node.agent, node.prompt)
+                self.runs.heard(scope, agent, node.prompt)
             if step is not None and not step.told:
-                self.graphs.activate(step, node.agent)
-        core.add(run_id, node)
+                self.graphs.activate(step, agent)
+        nodes[own] = node
+        scope.open.add(own)
         node.started = _clock()
         return node
 
-    def _who(self, call: ModelCall, kind: str | None) -> str:
-        """The agent that asks. What is named for the ``kind`` of model that it wraps is named for nobody."""
+    def text_start(self, serialized: Any, prompts: Any, **told: Any) -> None:
+        """A model of the older kind is called, with one text in ``prompts``. It gets no block."""
+        call = self.chat_start(serialized, prompts, **told)
+        if call is not None:
+            call.spent = True
+
+    def _who(self, call: ModelCall, serialized: Any) -> str:
+        """The agent that asks. What is named for the class of the model that it wraps is named for nobody."""
         if call.tool is not None and call.tool.agent is not None:
             return call.tool.agent
         if call.step is not None:
@@ -91,6 +113,7 @@ class Models:
         if call.label is not None:
             return str(call.label)
         around: Node | None = call
+        kind = _class(serialized)
         while around is not None:
             if named(around.name) and around.name != kind:
                 return str(around.name)
@@ -120,13 +143,28 @@ class Models:
 
     def end(self, response: Any, *, run_id: Any, **_: Any) -> None:
         """A model has answered."""
-        call = self.core.take(run_id)
+        own = run_id.int if run_id.__class__ is UUID else run_id
+        call = self.nodes.pop(own, None)
+        if call is None:
+            return
+        scope = call.scope
+        scope.open.discard(own)
         if isinstance(call, ModelCall):
             try:
                 self._answered(call, response, _clock() - call.started)
             finally:
-                if call.scope.head is call:
-                    self.runs.close(call.scope, run_id, None)
+                if scope.head is call:
+                    self.runs.close(scope, run_id, None)
+
+    def token(self, *_told: Any, run_id: Any, chunk: Any = None, **_: Any) -> None:
+        """A piece of a streamed answer. It is kept for the case that no more comes: then nobody else has it."""
+        if chunk is None:
+            return
+        call = self.core.find(run_id)
+        if isinstance(call, ModelCall):
+            if call.heard is None:
+                call.heard = []
+            call.heard.append(chunk)
 
     def error(self, error: BaseException, *, run_id: Any, response: Any = None, **_: Any) -> None:
         """A call has failed, or nobody listens to it any more; ``response`` is what had come until then."""
@@ -159,20 +197,22 @@ class Models:
         run = scope.run
         if run is None:
             return
+        calls: Sequence[dict[str, Any]]
         message = _message(response)
-        generation = _generation(response)
         if message is None:  # a model of the older kind
-            text, reasoning, calls = getattr(generation, "text", None), None, []
+            text, reasoning, told, calls = getattr(_generation(response), "text", None), None, None, ()
         else:
             text, reasoning = answer(message)
+            told = getattr(message, "usage_metadata", None)
             calls = calls_of(message)
-        model = _answering(message, response) or call.model
-        told = getattr(message, "usage_metadata", None)
+        model = call.model
+        if getattr(message, "response_metadata", None) or getattr(response, "llm_output", None):
+            model = _answering(message, response) or model
         usage = _usage(told) if told else _older_usage(response)
         cached = isinstance(told, dict) and told.get("total_cost") == 0
         payload: dict[str, Any] = {
             "model": model,
-            "cost_usd": 0.0 if cached else self._cost(model, usage),
+            "cost_usd": 0.0 if cached else self._cost(model, usage) if model is not None and usage else None,
             "cached": cached,
             "duration_ms": round(elapsed / 1e6, 3),
         }
@@ -180,17 +220,18 @@ class Models:
             payload["usage"] = usage
         if calls:
             payload["tool_calls"] = calls
-        if call.internal:
-            payload["internal"] = True
-        if call.own:
-            with self.core.lock:
-                run.turn += 1
+        if not call.own:
+            if call.internal:
+                payload["internal"] = True
+            self._record(call, run, payload, text, reasoning)
+            return
+        with self.lock:
+            run.turn += 1
         self._record(call, run, payload, text, reasoning)
-        if call.own:
-            self._spoke(call, scope, run, message, text, calls)
+        self._spoke(call, scope, run, message, text, calls)
 
     def _spoke(
-        self, call: ModelCall, scope: Scope, run: Run, message: Any, text: Any, calls: list[dict[str, Any]]
+        self, call: ModelCall, scope: Scope, run: Run, message: Any, text: Any, calls: Sequence[dict[str, Any]]
     ) -> None:
         """What an agent's own model said is what the agent says."""
         agent, memory = call.agent, scope.memory
@@ -199,14 +240,18 @@ class Models:
             memory.calls[asked["id"]] = Asked(agent, asked["name"] or "", asked["arguments"])
         if message is not None:
             memory.note(message)
-            if message.id is not None:
-                self.runs.sessions.keep_reply(message.id, run)
+            identity = message.id
+            if identity is not None:
+                self.runs.sessions.keep_reply(identity, run)
         if not text:
             return
+        step = call.step
         if isinstance(text, str):
-            step = call.step
             while step is not None and step.scope is scope:
-                step.replies.add(text)
+                if step.replies is None:
+                    step.replies = {text}
+                else:
+                    step.replies.add(text)
                 step = step.outer
         self.core.recorder.message(run, agent, [scope.caller or USER], "assistant", text)
 
@@ -224,6 +269,8 @@ class Models:
             payload["internal"] = True
         text, reasoning = None, None
         message = _message(response)
+        if message is None and call.heard:
+            message = getattr(functools.reduce(operator.add, call.heard), "message", None)
         if message is not None:
             text, reasoning = answer(message)
             calls = calls_of(message)
@@ -234,15 +281,22 @@ class Models:
         self._record(call, run, payload, text or None, reasoning)
 
     def _record(self, call: ModelCall, run: Run, payload: dict[str, Any], text: Any, reasoning: Any) -> None:
+        prompt, prompts = call.prompt, call.prompts
+        if prompts is None:
+            self.core.recorder.model_call(
+                run, call.agent, prompt, payload, block=call.block, response=text, reasoning=reasoning
+            )
+            return
+        # A prompt that the block was taken out of again is not the one that was compared with the last.
+        reader = prompts if prompt is prompts.dicts else None
         self.core.recorder.model_call(
-            run, call.agent, call.prompt, payload, block=call.block, response=text, reasoning=reasoning
+            run, call.agent, prompt, payload, block=call.block, response=text, reasoning=reasoning, reader=reader
         )
-        if call.prompts is not None:
-            call.scope.memory.prompts[call.agent] = call.prompts
+        call.scope.memory.prompts[call.agent] = prompts
 
-    def _cost(self, model: str | None, usage: dict[str, int] | None) -> float | None:
+    def _cost(self, model: str, usage: dict[str, int]) -> float | None:
         prices = self.core.recorder.prices
-        if prices is None or model is None or not usage:
+        if prices is None:
             return None
         return prices.cost(model, usage.get("input_tokens") or 0, usage.get("output_tokens") or 0)
 
@@ -279,23 +333,30 @@ def _generation(response: Any) -> Any:
 
 def _message(response: Any) -> Any:
     """The message that a chat model answered, or None."""
-    message = getattr(_generation(response), "message", None)
+    try:
+        message = response.generations[0][0].message
+    except (AttributeError, IndexError, TypeError):  # a model of the older kind, or no answer at all
+        return None
     return message if hasattr(message, "content") else None
 
 
 def _answering(message: Any, response: Any) -> str | None:
     """The model that says it has answered."""
-    for told in (getattr(message, "response_metadata", None), getattr(response, "llm_output", None)):
-        if told:
-            model = told.get("model_name") or told.get("model")
-            if isinstance(model, str) and model:
-                return model
-    return None
+    told = getattr(message, "response_metadata", None)
+    model = _named(told) if told else None
+    if model is None:
+        told = getattr(response, "llm_output", None)
+        model = _named(told) if told else None
+    return model
 
 
-def _asked_for(told: dict[str, Any], metadata: Any) -> str | None:
-    """The model that is asked."""
-    params = told.get("invocation_params") or _NOTHING
+def _named(told: Any) -> str | None:
+    model = told.get("model_name") or told.get("model")
+    return model if isinstance(model, str) and model else None
+
+
+def _asked_for(params: Any, metadata: Any) -> str | None:
+    """The model that is asked, by the parameters of the call, or as LangSmith would have it."""
     for model in (params.get("model"), params.get("model_name"), metadata.get("ls_model_name")):
         if isinstance(model, str) and model:
             return model
@@ -304,10 +365,12 @@ def _asked_for(told: dict[str, Any], metadata: Any) -> str | None:
 
 def _usage(told: Any) -> dict[str, int] | None:
     """The tokens of a message. Two plain numbers are taken directly: trying all spellings takes 6 microseconds."""
-    if told.keys() <= _NUMBERS:
-        given, made = told.get("input_tokens"), told.get("output_tokens")
-        if type(given) is int and type(made) is int:
+    try:
+        given, made = told["input_tokens"], told["output_tokens"]
+        if len(told) == 3 and "total_tokens" in told and given.__class__ is int and made.__class__ is int:
             return {"input_tokens": given, "output_tokens": made}
+    except (KeyError, TypeError):
+        pass
     return usage_of(told)
 
 

@@ -13,16 +13,18 @@ replies in it, which LangChain makes unique.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.runs import CURRENT, Run
+from .langchain import FRAMEWORK
 from .langchain_messages import Said, given, lean, messages_in
-from .langchain_state import FRAMEWORK, USER, Core, Memory, Node, Scope
+from .langchain_state import USER, Core, Memory, Node, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from .langchain_state import Step
 
 _KEPT = 4096
 """How many threads, and how many replies, are remembered to recognise a follow-up by."""
@@ -69,9 +71,10 @@ class Sessions:
 def _keep(known: OrderedDict[Any, Run], key: Any, run: Run) -> None:
     known[key] = run
     known.move_to_end(key)
-    with contextlib.suppress(KeyError):  # another thread was faster
-        while len(known) > _KEPT:
-            known.popitem(last=False)
+    if len(known) > _KEPT:
+        with contextlib.suppress(KeyError):  # another thread was faster
+            while len(known) > _KEPT:
+                known.popitem(last=False)
 
 
 class Runs:
@@ -183,15 +186,8 @@ class Runs:
         return any(getattr(message, "id", None) in memory.seen for message in history)
 
     def goes_on(self, last: Run, parent: Run | None) -> bool:
-        """Whether a follow-up belongs to ``last``: not once it is judged, or after it has rested too long, nor
-        to a run whose end the application has set."""
-        return (
-            last.parent is parent
-            and not last.explicit
-            and not last.judged
-            and last.finished is not None
-            and time.time_ns() - last.finished < self.core.tap.idle_ns
-        )
+        """:meth:`.Run.goes_on` for ``last``, with the time that a conversation may rest here."""
+        return last.goes_on(parent, self.core.tap.idle_ns)
 
     def _resumed(self, run: Run, history: list[Any]) -> None:
         """A thread goes on whose beginning was recorded elsewhere, if at all: what it is about is in its state."""
@@ -287,6 +283,14 @@ class Runs:
         for run_id in list(scope.open):
             node = self.core.take(run_id)
             if node is not None and scope.run is not None:
+                self.dropped(node, error)
+
+    def cut(self, step: Step, error: BaseException) -> None:
+        """What is still going on in a step that was cancelled was cancelled with it, and before it."""
+        for run_id in list(step.scope.open):
+            node = self.core.nodes.get(run_id)
+            if node is not None and node is not step and node.step is step:
+                self.core.take(run_id)
                 self.dropped(node, error)
 
     def _rest(self, scope: Scope, run: Run) -> None:

@@ -10,19 +10,18 @@ belongs to one run is a :class:`Scope`; what outlives it, because a follow-up ma
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from collections import deque
+from sys import modules
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from ..instrumentation.runs import Run
     from ..instrumentation.tap import Tap
     from .langchain_messages import Said
-
-FRAMEWORK = "langchain"
-"""What runs recorded here have as their framework, LangGraph's included: its graphs are runnables of LangChain."""
 
 USER = "user"
 """The sender of what people say, where the message has no name of its own."""
@@ -34,16 +33,21 @@ _RECENT = 1024
 """How many runs that have ended are remembered by the id of their outermost runnable."""
 
 
+WATCHDOG = "blockbuster.blockbuster"
+"""The module of BlockBuster."""
+
+
 def watchdog() -> Any:
     """The switch of BlockBuster, or None where it is not there or switched off here. It fails whatever may block an
     event loop, and LangGraph's development server uses it: the journal's one write of a few microseconds would be
     lost."""
-    switch = getattr(sys.modules.get("blockbuster.blockbuster"), "_skip", None)
+    switch = getattr(modules.get(WATCHDOG), "_skip", None)
     return None if switch is None or getattr(switch, "value", True) else switch
 
 
 def key(run_id: Any) -> Any:
-    """What an id is looked up by: the number in it, because a UUID is hashed and compared in Python."""
+    """What an id is looked up by: the number in it, because a UUID is hashed and compared in Python. What is called
+    for every event has this written out."""
     return run_id.int if run_id.__class__ is UUID else run_id
 
 
@@ -54,19 +58,21 @@ class Trail:
         number: the superstep that is going on.
         before, now: who worked last in an earlier one, and in this one.
         goto: for a node's name, how somebody decided to go there.
+        shares: whether it has a state: not where functions call each other (``@entrypoint`` and ``@task``).
     """
 
-    __slots__ = ("before", "goto", "now", "number")
+    __slots__ = ("before", "goto", "now", "number", "shares")
 
     def __init__(self) -> None:
         self.number: Any = None
         self.before: str | None = None
         self.now: str | None = None
         self.goto: dict[str, str] = {}
+        self.shares = True
 
 
-class Node:
-    """A runnable that is going on.
+class Node(Struct, eq=False):
+    """A runnable that is going on. Several are made for every message, hence a ``Struct``: it is made in C.
 
     Attributes:
         parent: the one around it, or None for the outermost.
@@ -78,85 +84,69 @@ class Node:
         trail: where it is a graph whose first node has begun, who worked in it.
     """
 
-    __slots__ = ("inputs", "label", "name", "ns", "parent", "scope", "step", "tool", "trail")
-
-    def __init__(self, parent: Node | None, scope: Scope, name: str | None, ns: Any, label: Any, inputs: Any) -> None:
-        self.parent = parent
-        self.scope = scope
-        self.name = name
-        self.ns = ns
-        self.label = label
-        self.inputs = inputs
-        self.trail: Trail | None = None
-        self.step: Step | None = parent.step if parent is not None else None
-        self.tool: ToolCall | None = parent.tool if parent is not None else None
+    parent: Node | None
+    scope: Scope
+    name: str | None
+    ns: Any
+    label: Any
+    inputs: Any
+    step: Step | None = None
+    tool: ToolCall | None = None
+    trail: Trail | None = None
 
 
-class Step(Node):
+class Step(Node, eq=False, kw_only=True):
     """One execution of a node of a graph.
 
     Attributes:
         node: the node's name; agent: who works there; number: the superstep.
         owner: the graph; outer: the node of an outer graph of the same run that the graph is in.
         internal: whether it is machinery around an agent (a hook of a middleware), not the agent.
-        replies: what models said within it.
+        replies: what models said within it, once one has.
         told: whether the transition to it is recorded.
     """
 
-    __slots__ = ("agent", "internal", "node", "number", "outer", "owner", "replies", "told")
-
-    def __init__(self, owner: Node, name: str | None, ns: Any, label: Any, inputs: Any, *, number: Any) -> None:
-        super().__init__(owner, owner.scope, name, ns, label, inputs)
-        self.owner = owner
-        self.outer = owner.step if owner.step is not None and owner.step.scope is owner.scope else None
-        self.number = number
-        self.node = name or ""
-        self.agent = self.node
-        self.internal = False
-        self.replies: set[str] = set()
-        self.told = False
-        self.step = self
-        self.tool = None
+    owner: Node
+    outer: Step | None
+    node: str
+    agent: str
+    number: Any
+    internal: bool = False
+    replies: set[str] | None = None
+    told: bool = False
 
 
-class ModelCall(Node):
+class ModelCall(Node, eq=False):
     """A call of a model.
 
     Attributes:
         agent: for whom; model: which one was asked, as far as known before the answer.
         prompt: the messages as dictionaries, without the block; block: what was put into them.
-        prompts: what keeps these dictionaries for the agent's next call.
+        prompts: the ``Prompts`` that keep these dictionaries for the agent's next call.
         own: whether it is the agent's own call: not one of its machinery or of a tool.
         spent: whether the place where the block goes in has been passed.
         started: when, in nanoseconds of the performance counter.
+        heard: the pieces of a streamed answer that have come so far, or None.
     """
 
-    __slots__ = ("agent", "block", "internal", "model", "own", "prompt", "prompts", "spent", "started")
-
-    def __init__(self, parent: Node | None, scope: Scope, name: str | None, ns: Any, label: Any) -> None:
-        super().__init__(parent, scope, name, ns, label, None)
-        self.agent = "model"
-        self.model: str | None = None
-        self.prompt: list[dict[str, Any]] = []
-        self.prompts: Any = None
-        self.block = ""
-        self.internal = False
-        self.own = True
-        self.spent = False
-        self.started = 0
+    agent: str = "model"
+    model: str | None = None
+    prompt: list[dict[str, Any]] = []
+    prompts: Any = None
+    block: str = ""
+    internal: bool = False
+    own: bool = True
+    spent: bool = False
+    started: int = 0
+    heard: list[Any] | None = None
 
 
-class ToolCall(Node):
+class ToolCall(Node, eq=False):
     """A tool that is being executed. ``agent`` is who asked for it, ``call_id`` under which id."""
 
-    __slots__ = ("agent", "call_id", "started")
-
-    def __init__(self, parent: Node | None, scope: Scope, name: str, ns: Any, label: Any) -> None:
-        super().__init__(parent, scope, name, ns, label, None)
-        self.agent: str | None = None
-        self.call_id: Any = None
-        self.started = 0
-        self.tool = self
+    agent: str | None = None
+    call_id: Any = None
+    started: int = 0
 
 
 class Asked:
@@ -183,9 +173,10 @@ class Memory:
         bare: for each agent, how many messages at the start of its last prompt held no system message, and the first
             and last of these.
         children: the last child run of each name that an interrupt has stopped.
+        channels: for each channel of a graph's state but the messages, by what its value is recognised.
     """
 
-    __slots__ = ("bare", "blocks", "calls", "children", "objects", "prompts", "seen", "systems")
+    __slots__ = ("bare", "blocks", "calls", "channels", "children", "objects", "prompts", "seen", "systems")
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
@@ -194,6 +185,7 @@ class Memory:
         self.prompts: dict[str, Any] = {}
         self.blocks: dict[str, str] = {}
         self.children: dict[str | None, Run] = {}
+        self.channels: dict[str, Any] = {}
         self.systems: dict[str, tuple[Any, Any, str, Any]] = {}
         self.bare: dict[str, tuple[int, Any, Any]] = {}
 

@@ -47,7 +47,8 @@ class Tools:
         tool = (serialized or _NOTHING).get("name") or told.get("name") or "tool"
         ns, label = metadata.get("langgraph_checkpoint_ns"), metadata.get("lc_agent_name")
         scope = parent.scope if parent is not None else self.runs.scope(metadata)
-        node = ToolCall(parent, scope, tool, ns, label)
+        node = ToolCall(parent, scope, tool, ns, label, None, parent.step if parent is not None else None)
+        node.tool = node
         if parent is None:
             scope.head, node.inputs = node, {}
         if scope.run is None:

@@ -124,7 +124,9 @@ class Writer:
             if file is None:
                 self._lose(run_id)
                 return False
-        data = b"\n" + line + b"\n" if self._torn else line + b"\n"
+        data = line + b"\n"
+        if self._torn:
+            data = b"\n" + data
         try:
             written = os.write(file.fd, data)
         except OSError as error:
@@ -136,7 +138,8 @@ class Writer:
             self.error = f"a write of {len(data)} bytes stopped after {written}"
             self._lose(run_id)
             return False
-        self._torn = False
+        if self._torn:
+            self._torn = False
         size = self._size = self._size + written
         if size > self._limit:
             self.rotate(self._limit)

@@ -17,6 +17,9 @@ anybody may change in place (AutoGen itself does so with the system message). No
 
 What is found changed counts as new, with everything behind it. So does a message whose content is not a string,
 because a list may change inside.
+
+An adapter whose framework keeps messages as objects of its own compares those, to know which dictionaries it need not
+make again. It then knows what is unchanged already, and says so (:class:`Reader`): nothing is compared twice.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from __future__ import annotations
 from itertools import repeat
 from operator import itemgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +47,7 @@ _known = itemgetter("role", "name", "content")
 _KNOWN = frozenset(("role", "name", "content"))
 """What a message of a chat usually holds, and nothing else."""
 
-_SAFE = frozenset((str, type(None)))
+SAFE = frozenset((str, type(None)))
 """Types of content that cannot change in place."""
 
 
@@ -57,12 +60,27 @@ class _End:
     """
 
     __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return self is other  # else it would be asked of the message, which may take long to say
 
     def __le__(self, other: object) -> Any:
         return self
 
 
 END = _End()
+
+
+class Reader(Protocol):
+    """What an adapter keeps of an agent's prompts to find by itself what is unchanged.
+
+    Attributes:
+        kept: how many messages at the start of the prompt that it gives now are those of the prompt that it gave
+            last, untouched, none of whose contents can change in place.
+    """
+
+    kept: int
 
 
 class PromptState:
@@ -72,16 +90,18 @@ class PromptState:
 
     Attributes:
         writer, seq: the journal and number of the model call.
+        reader: who gave that prompt and compares the next one with it; None where that is done here, by what follows.
         messages, contents: the host's messages with :data:`END` behind them, and the content of each.
         safe: how many messages at the start have a content that cannot change in place.
         first, recent: copies of the first and of the last messages.
         turn: where the next window of contents begins.
     """
 
-    __slots__ = ("contents", "first", "messages", "recent", "safe", "seq", "turn", "writer")
+    __slots__ = ("contents", "first", "messages", "reader", "recent", "safe", "seq", "turn", "writer")
 
-    def __init__(self, writer: object) -> None:
+    def __init__(self, writer: object, reader: Reader | None = None) -> None:
         self.writer = writer
+        self.reader = reader
         self.seq = -1
         self.messages: list[Any] = [END]
         self.contents: list[Any] = []
@@ -111,11 +131,11 @@ class PromptState:
             self.turn = start + WINDOW
             end = min(self.turn, kept)
         now, before = contents_of(listed[start:end]), self.contents[start:end]
-        return kept if now == before else start + _common(before, now, end - start)
+        return kept if now == before else start + common(before, now, end - start)
 
     def _beginning(self, listed: list[Message], count: int) -> int:
         """How many of the last prompt's ``count`` messages this one begins with, where not with all of them."""
-        kept = _common(self.messages, listed, min(count, len(listed), self.safe))
+        kept = common(self.messages, listed, min(count, len(listed), self.safe))
         kept = min(kept, self._edge(listed, 0, self.first, kept))
         return min(kept, self._edge(listed, count - len(self.recent), self.recent, kept))
 
@@ -128,14 +148,17 @@ class PromptState:
 
     def take(self, seq: int, listed: list[Message], kept: int) -> None:
         """This prompt is the last one now; ``kept`` of its messages were found unchanged."""
+        if self.reader is not None:
+            self.seq = seq
+            return
         new = listed[kept:]
         contents = contents_of(new)
         self.seq = seq
         self.messages[kept:] = [*new, END]
         self.contents[kept:] = contents
         self.safe = len(listed)
-        if not _SAFE.issuperset(map(type, contents)):
-            self.safe = kept + next(index for index, content in enumerate(contents) if type(content) not in _SAFE)
+        if not SAFE.issuperset(map(type, contents)):
+            self.safe = kept + next(index for index, content in enumerate(contents) if type(content) not in SAFE)
         if kept < FIRST or not self.first:
             self.first = list(map(dict, listed[:FIRST]))
         self.recent = list(map(dict, listed[-RECENT:]))
@@ -150,7 +173,7 @@ def contents_of(messages: list[Message]) -> list[Any]:
         return [message.get("content") for message in messages]
 
 
-def _common(before: list[Any], now: list[Any], most: int) -> int:
+def common(before: list[Any], now: list[Any], most: int) -> int:
     """How many of the first ``most`` items are equal: by halving, so that all comparing is done in C."""
     low = 0
     middle = most
@@ -170,9 +193,12 @@ def describe(
     known: Mapping[str, str | None] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The prompt as stored. ``refer`` turns a text (or a value to be kept as JSON) into its reference; a text
-    whose reference is ``known`` need not be asked for."""
+    whose reference is ``known`` need not be asked for. The reader of ``last``, if it has one, gave this prompt too, and
+    is believed what it says of it."""
     keep = 0
-    if last is not None:
+    if last is not None and last.reader is not None:
+        keep = last.reader.kept if last.seq >= 0 else 0
+    elif last is not None:
         try:
             keep = last.unchanged(listed)
         except Exception:  # noqa: BLE001  something in a message cannot be compared (an array): all of it is new
@@ -185,13 +211,12 @@ def describe(
     for message in listed[keep:]:
         if message.keys() == _KNOWN:
             role, name, content = _known(message)
-            rest = None
-        else:
-            role, name, content = message.get("role"), message.get("name"), message.get("content")
-            others = {key: value for key, value in message.items() if key not in _KNOWN}
-            rest = refer(others) if others else None
-        text = (find(content) if content.__class__ is str else None) or refer(content)
-        new.append([role, name, text, rest])
+            new.append([role, name, (find(content) if content.__class__ is str else None) or refer(content), None])
+            continue
+        role, name, content = message.get("role"), message.get("name"), message.get("content")
+        others = {key: value for key, value in message.items() if key not in _KNOWN}
+        rest = refer(others) if others else None
+        new.append([role, name, (find(content) if content.__class__ is str else None) or refer(content), rest])
     return {"base": last.seq if last is not None and keep else None, "keep": keep, "new": new}
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .cost import Prices
     from .guard import Guard
     from .journal import Writer
+    from .prompts import Reader
     from .redaction import Redactor
     from .texts import TextCache
 
@@ -40,6 +41,7 @@ class Recorder:
     Attributes:
         writer: the journal; replaced in a forked child.
         prices: the price table for model calls that come without a cost, or None.
+        source: where runs come from that do not say it themselves; None for those of a working application.
         artifacts: watches the folders in which agents work, where the application names any.
         listeners: called with each :class:`Event` in full, after it is written. Empty in production, because
             it makes recording slower: for tests and for plugins that ask for it.
@@ -62,6 +64,7 @@ class Recorder:
         self.content = content
         self.domain = domain
         self.prices: Prices | None = None
+        self.source: str | None = None
         self.listeners: tuple[Callable[[Event], None], ...] = ()
         self.on_start: Callable[[Run], None] | None = None
         self.on_finish: Callable[[Run], None] | None = None
@@ -122,14 +125,9 @@ class Recorder:
         return None
 
     def _refer(
-        self,
-        cache: TextCache,
-        payload: dict[str, Any],
-        key: str,
-        value: Any,
-        texts: dict[str, str],
-        fresh: dict[str, str],
-    ) -> None:
+        self, cache: TextCache, payload: dict[str, Any], key: str, value: Any,
+        texts: dict[str, str], fresh: dict[str, str],
+    ) -> None:  # fmt: skip
         """Put the reference of a text in its place in the payload, or its length where no content is kept."""
         if value.__class__ is not str:
             value = as_text(self.redactor.deep(slim(value)))
@@ -158,20 +156,11 @@ class Recorder:
         return ref
 
     def _write(
-        self,
-        writer: Writer,
-        run: Run,
-        seq: int,
-        kind: str,
-        agent: str | None,
-        payload: dict[str, Any],
-        texts: dict[str, str],
-        fresh: dict[str, str],
-        at: int | None,
-    ) -> bool:
+        self, writer: Writer, run: Run, seq: int, kind: str, agent: str | None, payload: dict[str, Any],
+        texts: dict[str, str], fresh: dict[str, str], at: int | None = None,
+    ) -> bool:  # fmt: skip
         """Encode and append the line; True where it is written. ``at`` is now where it is not given."""
-        at = at or _now()
-        run_id = run.run_id
+        run_id, at = run.run_id, at or _now()
         try:
             data = encode((run_id, seq, kind, at, run.turn, agent, payload, texts))
         except Exception:  # noqa: BLE001  something in it that JSON cannot hold: keep it readable instead
@@ -220,7 +209,15 @@ class Recorder:
             self.name_task(run, content)
             payload["task"] = True
         run.agents[sender] = None
-        self._put(run, "message", sender, payload)
+        if content.__class__ is not str or not self.content:
+            self._put(run, "message", sender, payload)
+            return
+        writer = self.writer  # as _put does it, for the most frequent event
+        seq = next(run.counter) if run.epoch is writer else run.next_seq(writer)
+        texts: dict[str, str] = {}
+        fresh: dict[str, str] = {}
+        payload["content"] = run.cache[content] or self._store(content, texts, fresh)
+        self._write(writer, run, seq, "message", sender, payload, texts, fresh)
 
     def name_task(self, run: Run, task: str) -> None:
         """What the run is about, as far as it is known now."""
@@ -236,7 +233,7 @@ class Recorder:
         writer = self.writer
         seq = next(run.counter) if run.epoch is writer else run.next_seq(writer)
         payload = {"to_agent": to_agent, "reason": reason}
-        self._write(writer, run, seq, "transition", from_agent, payload, {}, {}, None)
+        self._write(writer, run, seq, "transition", from_agent, payload, {}, {})
 
     def model_call(
         self,
@@ -248,10 +245,12 @@ class Recorder:
         block: str = "",
         response: Any = None,
         reasoning: Any = None,
+        reader: Reader | None = None,
     ) -> None:
         """Record a model call with its prompt as sent: ``messages`` of the host, and our ``block`` in them.
 
-        ``payload`` holds what is no text (model, usage, cost, tool calls, error type, duration).
+        ``payload`` holds what is no text (model, usage, cost, tool calls, error type, duration). Where a ``reader``
+        has given the messages, it is believed what it says of them, and they are not compared here.
         """
         writer = self.writer
         listed = messages if isinstance(messages, list) else list(messages)
@@ -261,16 +260,20 @@ class Recorder:
         texts: dict[str, str] = {}
         fresh: dict[str, str] = {}
         prompt: dict[str, Any]
-        if self.content:
-            if state is None or state.writer is not writer:
-                state = PromptState(writer)
+        content = self.content
+        if content:
+            # What was written to another journal, or compared by somebody else, says nothing about this prompt.
+            if state is None or state.writer is not writer or state.reader is not reader:
+                state = PromptState(writer, reader)
             refer = partial(self._prompt_text, cache, texts, fresh)
             prompt = describe(state, listed, refer, cache)
             prompt["block"] = refer(block) if block else None
         else:
             prompt = {"messages": len(listed)}
         payload["prompt"] = prompt
-        if response is None:
+        if content and response.__class__ is str:
+            payload["response"] = cache[response] or self._store(response, texts, fresh)
+        elif response is None:
             payload["response"] = None
         else:
             self._refer(cache, payload, "response", response, texts, fresh)
@@ -283,7 +286,7 @@ class Recorder:
             self._refer(cache, payload, "error", error, texts, fresh)
         if payload.get("tool_calls"):
             payload["tool_calls"] = self._inline("tool_calls", payload["tool_calls"])
-        if self._write(writer, run, seq, "model_call", agent, payload, texts, fresh, None) and state is not None:
+        if self._write(writer, run, seq, "model_call", agent, payload, texts, fresh) and state is not None:
             state.take(seq, listed, prompt["keep"])
             run.prompts[agent] = state
 
@@ -323,7 +326,7 @@ class Recorder:
         self.runs_started += 1
         if self.artifacts is not None:
             self.guard.call("artifacts", self.artifacts.started)
-        self._started(run, resumed=False, model=model, source=source, at=at)
+        self._started(run, resumed=False, model=model, source=source or self.source, at=at)
         if self.on_start is not None:
             self.guard.call("run started", self.on_start, run)
         if run.task is not None and self.on_task is not None:

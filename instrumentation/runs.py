@@ -108,6 +108,17 @@ class Run:
                     self.epoch = epoch
         return next(self.counter)
 
+    def goes_on(self, parent: Run | None, idle_ns: int) -> bool:
+        """Whether a follow-up inside ``parent`` (None for outside any run) belongs to this run: not once it is judged,
+        or after it has rested for ``idle_ns`` nanoseconds, nor where the application has set its end."""
+        return (
+            self.parent is parent
+            and not self.explicit
+            and not self.judged
+            and self.finished is not None
+            and time.time_ns() - self.finished < idle_ns
+        )
+
     def outcome(
         self,
         success: bool,

@@ -394,3 +394,8 @@ SCENARIOS: dict[str, Scenario] = {
     for name, play in list(globals().items())
     if asyncio.iscoroutinefunction(play) and "driver" in play.__code__.co_varnames[:1] and name != "outcome"
 }
+
+
+async def play(name: str, mode: str = "run") -> Any:
+    """Play a scenario; ``mode`` is one of the driver's."""
+    return await SCENARIOS[name](Driver(mode))

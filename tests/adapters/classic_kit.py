@@ -15,24 +15,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import autogen
+from recording_kit import BLOCK as BLOCK
+from recording_kit import AdapterRecording
 
 from seasoned.adapters.classic import ClassicAdapter
-from seasoned.instrumentation.guard import Guard
-from seasoned.instrumentation.journal import Writer
-from seasoned.instrumentation.recorder import Recorder
-from seasoned.instrumentation.redaction import Redactor
-from seasoned.instrumentation.tap import Tap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seasoned.instrumentation.events import Event
-    from seasoned.instrumentation.runs import Run
-
 RUN = "recipient" in inspect.signature(getattr(autogen.ConversableAgent, "run", lambda: None)).parameters
 """Whether ``agent.run(recipient)`` exists."""
-
-BLOCK = '<experience agent="{}">\nYOUR CURRENT ABILITIES:\n- be {{brief}}\n</experience>'
 
 
 # -- scripted models ---------------------------------------------------------------------------------------------
@@ -219,58 +211,8 @@ async def _awaited(function: Any, args: Any, kwargs: Any) -> Any:
 # -- recording ---------------------------------------------------------------------------------------------------
 
 
-class Recording:
+class Recording(AdapterRecording[ClassicAdapter]):
     """The adapter on a recorder of its own, and the events that came of it."""
 
     def __init__(self, home: Path) -> None:
-        self.guard = Guard()
-        self.recorder = Recorder(Writer(home), Redactor(), self.guard, namespace="tests")
-        self.events: list[Event] = []
-        self.runs: list[Run] = []
-        self.recorder.listeners = (self.events.append,)
-        self.recorder.on_start = self.runs.append
-        self.blocks: dict[str, str] = {}
-        self.tap = Tap(self.recorder, self.guard, self._compose)
-        self.adapter = ClassicAdapter()
-
-    def _compose(self, _run: Run, agent: str) -> str:
-        return self.blocks.get(agent, "")
-
-    def start(self) -> None:
-        self.tap.active = True
-        self.adapter.install(self.tap)
-
-    def stop(self) -> None:
-        self.tap.active = False
-        self.adapter.uninstall()
-        self.recorder.writer.close()
-
-    def of(self, *kinds: str, run: Run | int | None = None) -> list[Event]:
-        """The events of these kinds, of one run (or the n-th) or of all."""
-        wanted = self.runs[run] if isinstance(run, int) else run
-        return [
-            event for event in self.events if event.kind in kinds and (wanted is None or event.run_id == wanted.run_id)
-        ]
-
-    def talk(self, run: Run | int | None = None) -> list[tuple[Any, ...]]:
-        """(sender, recipients, role, content) of the messages."""
-        return [
-            (event.agent, tuple(event.payload["recipients"]), event.payload["role"], event.payload["content"])
-            for event in self.of("message", run=run)
-        ]
-
-    def reasons(self) -> list[str]:
-        """Why the runs ended."""
-        return [event.payload["reason"] for event in self.of("run_finished")]
-
-    def outline(self) -> list[tuple[Any, ...]]:
-        """All that happened, without times, ids and prompts: to be compared."""
-        numbers = {run.run_id: number for number, run in enumerate(self.runs)}
-        parents = {run.run_id: number for run, number in zip(self.runs, range(len(self.runs)), strict=True)}
-        lines: list[tuple[Any, ...]] = []
-        for event in self.events:
-            payload = {k: v for k, v in event.payload.items() if k not in ("prompt", "duration_ms", "session")}
-            if payload.get("parent"):
-                payload["parent"] = parents[payload["parent"]]
-            lines.append((numbers[event.run_id], event.turn, event.kind, event.agent, json.dumps(payload, default=str)))
-        return lines
+        super().__init__(home, ClassicAdapter())

@@ -21,21 +21,14 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict
+from recording_kit import BLOCK as BLOCK
+from recording_kit import AdapterRecording
 
 from seasoned.adapters.langchain import LangChainAdapter
-from seasoned.instrumentation.guard import Guard
-from seasoned.instrumentation.journal import Writer
-from seasoned.instrumentation.recorder import Recorder
-from seasoned.instrumentation.redaction import Redactor
-from seasoned.instrumentation.tap import Tap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seasoned.instrumentation.events import Event
-    from seasoned.instrumentation.runs import Run
-
-BLOCK = '<experience agent="{}">\nYOUR CURRENT ABILITIES:\n- be {{brief}}\n</experience>'
 USAGE = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
 
 
@@ -204,38 +197,11 @@ def driving(request):
 # -- recording ---------------------------------------------------------------------------------------------------
 
 
-class Recording:
+class Recording(AdapterRecording[LangChainAdapter]):
     """The adapter on a recorder of its own, and the events that came of it."""
 
     def __init__(self, home: Path) -> None:
-        self.guard = Guard()
-        self.recorder = Recorder(Writer(home), Redactor(), self.guard, namespace="tests")
-        self.events: list[Event] = []
-        self.runs: list[Run] = []
-        self.recorder.listeners = (self.events.append,)
-        self.recorder.on_start = self.runs.append
-        self.blocks: dict[str, str] = {}
-        self.tap = Tap(self.recorder, self.guard, self._compose)
-        self.adapter = LangChainAdapter()
-
-    def _compose(self, _run: Run, agent: str) -> str:
-        return self.blocks.get(agent, "")
-
-    def start(self) -> None:
-        self.tap.active = True
-        self.adapter.install(self.tap)
-
-    def stop(self) -> None:
-        self.tap.active = False
-        self.adapter.uninstall()
-        self.recorder.writer.close()
-
-    def of(self, *kinds: str, run: Run | int | None = None) -> list[Event]:
-        """The events of these kinds, of one run (or the n-th) or of all."""
-        wanted = self.runs[run] if isinstance(run, int) else run
-        return [
-            event for event in self.events if event.kind in kinds and (wanted is None or event.run_id == wanted.run_id)
-        ]
+        super().__init__(home, LangChainAdapter())
 
     def written(self) -> str:
         """All that is on disk."""
@@ -243,43 +209,10 @@ class Recording:
             path.read_text(errors="replace") for path in self.recorder.writer.home.rglob("*") if path.is_file()
         )
 
-    def kinds(self, run: Run | int | None = None) -> list[str]:
-        """The kinds of a run's events."""
-        wanted = self.runs[run] if isinstance(run, int) else run
-        return [event.kind for event in self.events if wanted is None or event.run_id == wanted.run_id]
-
-    def talk(self, run: Run | int | None = None) -> list[tuple[Any, ...]]:
-        """(sender, recipients, role, content) of the messages."""
-        return [
-            (event.agent, tuple(event.payload["recipients"]), event.payload["role"], event.payload["content"])
-            for event in self.of("message", run=run)
-        ]
-
-    def steps(self) -> list[tuple[Any, ...]]:
-        """(from, to, reason) of the transitions."""
-        return [(event.agent, event.payload["to_agent"], event.payload["reason"]) for event in self.of("transition")]
-
-    def reasons(self) -> list[str]:
-        """Why the runs ended."""
-        return [event.payload["reason"] for event in self.of("run_finished")]
-
-    def outline(self) -> list[tuple[Any, ...]]:
-        """All that happened, without times, ids and prompts: to be compared."""
-        numbers = {run.run_id: number for number, run in enumerate(self.runs)}
-        lines: list[tuple[Any, ...]] = []
-        for event in self.events:
-            payload = {k: v for k, v in event.payload.items() if k not in ("prompt", "duration_ms", "session")}
-            if payload.get("parent"):
-                payload["parent"] = numbers[payload["parent"]]
-            lines.append((numbers[event.run_id], event.turn, event.kind, event.agent, json.dumps(payload, default=str)))
-        return lines
-
 
 @pytest.fixture(name="recording")
 def recorded(tmp_path):
     """The adapter, installed for one test, and everything that it records."""
     recording = Recording(tmp_path / "home")
-    recording.start()
-    yield recording
-    recording.stop()
-    assert recording.guard.failures == {}, recording.guard.last
+    with recording.on():
+        yield recording

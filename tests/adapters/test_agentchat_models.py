@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import types
 
 import pytest
 
 pytest.importorskip("autogen_agentchat.teams")
 
-from agentchat_kit import BLOCK, Driver, Scripted, Speaker, assistant, client_of, drained, recorded
+from agentchat_kit import BLOCK, Driver, Scripted, Speaker, assistant, client_of, drained
 from agentchat_scenarios import SCENARIOS, add, coder
 from autogen_agentchat.agents import AssistantAgent, SocietyOfMindAgent
 from autogen_agentchat.base import Response
@@ -33,12 +32,10 @@ TASK = "Please solve it for me"
 
 
 @pytest.fixture
-def heard(tmp_path):
-    logging.disable(logging.CRITICAL)
-    with recorded(tmp_path) as recording:
-        recording.tap.compose = lambda _run, agent: BLOCK.format(agent)
-        yield recording
-    logging.disable(logging.NOTSET)
+def heard(heard):
+    """Every agent is given a block."""
+    heard.tap.compose = lambda _run, agent: BLOCK.format(agent)
+    return heard
 
 
 def systems(model: Scripted) -> list[list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 pytest.importorskip("autogen_agentchat.teams")
 
 from agentchat_kit import Driver, Scripted, Speaker, assistant, contents, recorded
-from agentchat_scenarios import SCENARIOS, ledger
+from agentchat_scenarios import ledger, play
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import Response
 from autogen_agentchat.messages import TextMessage
@@ -22,18 +21,6 @@ from autogen_core.memory import ListMemory, MemoryContent, MemoryMimeType
 from seasoned.instrumentation.runs import LATEST
 
 TASK = "Please solve it for me"
-
-
-@pytest.fixture
-def heard(tmp_path):
-    logging.disable(logging.CRITICAL)
-    with recorded(tmp_path) as recording:
-        yield recording
-    logging.disable(logging.NOTSET)
-
-
-async def play(name: str, mode: str = "run"):
-    return await SCENARIOS[name](Driver(mode))
 
 
 # -- teams -------------------------------------------------------------------------------------------------------
@@ -48,7 +35,7 @@ async def test_round_robin(heard):
         ("ann", ("bob",), "assistant", "three"),
         ("bob", ("ann",), "assistant", "DONE"),
     ]
-    assert heard.moves() == [
+    assert heard.steps() == [
         (one, other, "round_robin") for one, other in [("user", "ann"), ("ann", "bob"), ("bob", "ann"), ("ann", "bob")]
     ]
     assert heard.kinds() == [
@@ -63,7 +50,7 @@ async def test_round_robin(heard):
 
 async def test_selector(heard):
     await play("selector")
-    assert heard.moves() == [("user", "ann", "selector: ann"), ("ann", "bob", "selector: bob")]
+    assert heard.steps() == [("user", "ann", "selector: ann"), ("ann", "bob", "selector: bob")]
     own = [(e.agent, bool(e.payload.get("internal"))) for e in heard.of("model_call")]
     manager = ("SelectorGroupChatManager", True)
     assert own == [manager, ("ann", False), manager, manager, ("bob", False)]
@@ -72,7 +59,7 @@ async def test_selector(heard):
 
 async def test_selector_function(heard):
     await play("selector_function")
-    assert heard.moves() == [("user", "bob", "choose"), ("bob", "ann", "choose")]
+    assert heard.steps() == [("user", "bob", "choose"), ("bob", "ann", "choose")]
 
 
 async def test_selector_that_names_somebody_unknown(heard):
@@ -81,14 +68,14 @@ async def test_selector_that_names_somebody_unknown(heard):
     )
     with pytest.raises(ValueError, match="invalid speaker name: eve"):
         await team.run(task=TASK)
-    assert heard.moves() == []
+    assert heard.steps() == []
     assert [(e.agent, e.payload["error_type"]) for e in heard.of("error")] == [(None, "ValueError")]
     assert heard.of("outcome") == []
 
 
 async def test_swarm(heard):
     await play("swarm")
-    assert heard.moves() == [("user", "ann", "first speaker"), ("ann", "bob", "handoff"), ("user", "bob", "handoff")]
+    assert heard.steps() == [("user", "ann", "first speaker"), ("ann", "bob", "handoff"), ("user", "bob", "handoff")]
     assert heard.reasons() == ["Handoff to user from bob detected.", "Text 'DONE' mentioned"]
     assert len(heard.runs) == 1
     assert [e.payload["tool"] for e in heard.of("tool_result")] == ["add", "transfer_to_bob", "transfer_to_user"]
@@ -97,8 +84,8 @@ async def test_swarm(heard):
 
 async def test_graph_with_a_fork(heard):
     await play("graph")
-    assert set(heard.moves()[:3]) == {("user", "ann", "graph"), ("ann", "bob", "graph"), ("ann", "cec", "graph")}
-    assert heard.moves()[3][1:] == ("dan", "graph")
+    assert set(heard.steps()[:3]) == {("user", "ann", "graph"), ("ann", "bob", "graph"), ("ann", "cec", "graph")}
+    assert heard.steps()[3][1:] == ("dan", "graph")
     assert heard.reasons() == ["Digraph execution is complete"]
     assert heard.runs[0].turn == 4
 
@@ -106,7 +93,7 @@ async def test_graph_with_a_fork(heard):
 async def test_magentic_one(heard):
     await play("magentic_one")
     boss = "MagenticOneOrchestrator"
-    assert heard.moves() == [(boss, "ann", "magentic_one"), (boss, "bob", "magentic_one")]
+    assert heard.steps() == [(boss, "ann", "magentic_one"), (boss, "bob", "magentic_one")]
     assert [e.payload["content"] for e in heard.of("message") if e.agent == boss][1:] == [
         "do it, ann", "do it, bob", "the final answer",
     ]  # fmt: skip

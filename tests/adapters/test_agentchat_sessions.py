@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 import pytest
 
 pytest.importorskip("autogen_agentchat.teams")
 
-from agentchat_kit import Driver, Scripted, Speaker, assistant, client_of, contents, drained, recorded
-from agentchat_scenarios import SCENARIOS
+from agentchat_kit import Scripted, Speaker, assistant, client_of, contents, drained
+from agentchat_scenarios import play
 from autogen_agentchat.agents import BaseChatAgent, SocietyOfMindAgent, UserProxyAgent
 from autogen_agentchat.conditions import MaxMessageTermination, TextMentionTermination
 from autogen_agentchat.messages import MultiModalMessage, StructuredMessage, TextMessage
@@ -22,18 +21,6 @@ from pydantic import BaseModel
 from seasoned.instrumentation.runs import CURRENT, entered
 
 TASK = "Please solve it for me"
-
-
-@pytest.fixture
-def heard(tmp_path):
-    logging.disable(logging.CRITICAL)
-    with recorded(tmp_path) as recording:
-        yield recording
-    logging.disable(logging.NOTSET)
-
-
-async def play(name: str, mode: str = "run"):
-    return await SCENARIOS[name](Driver(mode))
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------
@@ -164,7 +151,7 @@ async def test_a_manager_that_asks_its_base_class(heard):
             return factory
 
     await Own([Speaker("ann", "hello")], max_turns=2).run(task=TASK)
-    assert heard.moves() == [("user", "ann", "round_robin"), ("ann", "ann", "round_robin")]
+    assert heard.steps() == [("user", "ann", "round_robin"), ("ann", "ann", "round_robin")]
 
 
 async def test_a_run_of_the_application_inside_a_tool(heard):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 import pytest
 
 pytest.importorskip("autogen_agentchat.teams")
 
-from agentchat_kit import Driver, Speaker, assistant, drained, recorded
+from agentchat_kit import Driver, Speaker, assistant, drained
 from agentchat_scenarios import SCENARIOS, Executor, add, boom
 from autogen_agentchat.base import Response
 from autogen_agentchat.messages import TextMessage
@@ -31,14 +30,6 @@ from pydantic import BaseModel
 from seasoned.instrumentation.runs import entered
 
 TASK = "Please solve it for me"
-
-
-@pytest.fixture
-def heard(tmp_path):
-    logging.disable(logging.CRITICAL)
-    with recorded(tmp_path) as recording:
-        yield recording
-    logging.disable(logging.NOTSET)
 
 
 def results(heard) -> list[tuple]:

@@ -306,3 +306,24 @@ def test_failures_of_ours_never_reach_the_application(switched_off, monkeypatch,
     assert all(place.startswith("langchain.") for place in switched_off.guard.failures)
     assert switched_off.adapter.core.nodes == {}
     assert "the application is not affected" in caplog.text
+
+
+def test_only_what_was_chosen(switched_off):
+    """The handler of the whole process then hears nothing, one that somebody gives to a runnable all the same."""
+    switched_off.start()
+    switched_off.tap.only_chosen()
+    agent("bot", "one").invoke(ASK)
+    assert switched_off.events == []
+    agent("bot", "one").invoke(ASK, {"callbacks": [SeasonedCallbackHandler(switched_off.tap)]})
+    assert switched_off.kinds() == ["run_started", "message", "model_call", "message", "run_finished"]
+    switched_off.tap.everything()
+    agent("bot", "one").invoke(ASK)
+    assert len(switched_off.runs) == 2
+
+
+def test_nothing_of_the_adapter_is_imported_without_the_framework():
+    program = (
+        "import sys; import seasoned.adapters.langchain; "
+        "print([name for name in sys.modules if name.startswith('seasoned.adapters.langchain')])"
+    )
+    assert run(program) == "['seasoned.adapters.langchain']"

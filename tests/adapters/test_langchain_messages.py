@@ -224,20 +224,129 @@ def test_prompts_are_converted_once():
     prompts = Prompts()
     messages: list = [SystemMessage("s"), HumanMessage("h", name="eve")]
     first = prompts.convert(messages).copy()
-    assert first == [{"role": "system", "content": "s"}, {"role": "user", "content": "h", "name": "eve"}]
+    assert first == [
+        {"role": "system", "name": None, "content": "s"}, {"role": "user", "name": "eve", "content": "h"},
+    ]  # fmt: skip
     call = {"name": "add", "args": {"a": 1}, "id": "c1"}
     messages += [AIMessage("", tool_calls=[call]), ToolMessage("3", tool_call_id="c1", status="error")]
     second = prompts.convert(messages)
     assert all(old is new for old, new in zip(first, second, strict=False))
     assert second[2]["tool_calls"] == [{"id": "c1", "name": "add", "arguments": {"a": 1}}]
-    assert second[3] == {"role": "tool", "content": "3", "tool_call_id": "c1", "status": "error"}
+    assert second[3] == {"role": "tool", "name": None, "content": "3", "tool_call_id": "c1", "status": "error"}
     messages[1].content = "changed in place"
     assert prompts.convert(messages)[1]["content"] == "changed in place"
     assert prompts.convert(messages[:1]) == first[:1]
     assert prompts.convert([HumanMessage("other")]) == [as_dict(HumanMessage("other"))]
     text = "the same words"
     prompts.convert([HumanMessage(text)])
-    assert prompts.convert([AIMessage(text)]) == [{"role": "assistant", "content": text}]
+    assert prompts.convert([AIMessage(text)]) == [{"role": "assistant", "name": None, "content": text}]
     long = [HumanMessage(str(n)) for n in range(300)]
     assert prompts.convert(long) == [as_dict(message) for message in long]
     assert prompts.convert(long[:200]) == [as_dict(message) for message in long[:200]]
+
+
+def test_what_is_kept_of_a_prompt():
+    """What is said to be unchanged is not compared again, so it must be: the same text in the same place."""
+    prompts = Prompts()
+    messages: list = [SystemMessage("s"), HumanMessage("h"), AIMessage("a")]
+
+    def kept(*more) -> int:
+        messages.extend(more)
+        assert prompts.convert(messages) == [as_dict(message) for message in messages]
+        return prompts.kept
+
+    assert kept() == 0
+    assert kept() == 3
+    assert kept(HumanMessage("x")) == 3
+    messages[1].content = "changed in place"
+    assert kept() == 1
+    assert kept() == 4
+    messages[2] = AIMessage("a")  # another object that says the same
+    assert kept() == 4
+    messages[2] = AIMessage("b")
+    assert kept() == 2
+    parts: list = [{"type": "text", "text": "one"}]
+    assert kept(HumanMessage(parts), AIMessage("b")) == 4
+    parts[0]["text"] = "changed inside"
+    assert kept() == 4  # a list may change inside, so neither it nor what follows it is kept
+    assert kept(HumanMessage("c")) == 4
+    del messages[4:]
+    assert kept() == 4
+    assert kept(HumanMessage("d")) == 4
+    assert kept() == 5
+    messages[:] = [SystemMessage("other")]
+    assert kept() == 0
+    messages[:] = [HumanMessage(str(number)) for number in range(300)]
+    assert kept() == 0
+    assert kept() == 300
+    messages[250] = HumanMessage("in its place")
+    assert kept() == 250
+
+
+def test_a_message_that_is_changed_between_two_calls(recording, driver):
+    """In place, as a middleware may do that shortens what has become too long."""
+    chat = model("one", "two", "three")
+    history: list = [SystemMessage("Be brief."), HumanMessage("Tell me all that you know"), HumanMessage("please")]
+
+    def bot(state):
+        answers = [chat.invoke(history)]
+        history[1].content = "Tell me the rest"
+        answers.append(chat.invoke([*history, answers[0]]))
+        history[2] = HumanMessage("thank you")
+        answers.append(chat.invoke([*history, answers[0]]))
+        return {"messages": answers}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("bot", bot)
+    graph.add_edge(START, "bot")
+    driver(graph.compile(), ASK)
+    prompts = [event.payload["prompt"] for event in recording.of("model_call")]
+    assert [prompt["keep"] for prompt in prompts] == [0, 1, 2]
+    assert [len(prompt["new"]) for prompt in prompts] == [3, 3, 2]
+    assert "Tell me the rest" in recording.written()
+    assert "thank you" in recording.written()
+
+
+def test_calls_of_one_agent_at_once(recording):
+    """Each prompt is told in full or from one that was recorded: never from one that another call has replaced."""
+    chats = model(lambda messages: AIMessage(f"to {messages[-1].content}"))
+
+    def bot(state):
+        asked = [HumanMessage(f"question {number}") for number in range(4)]
+        first = chats.batch([[*state["messages"], one] for one in asked])
+        return {"messages": [chats.invoke([*state["messages"], asked[0], *first])]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("bot", bot)
+    graph.add_edge(START, "bot")
+    graph.compile().invoke(ASK)
+    calls = recording.of("model_call")
+    sent = {event.seq: event.payload["prompt"] for event in calls}
+    assert len(calls) == 5
+
+    def rebuilt(prompt) -> list:
+        before = rebuilt(sent[prompt["base"]])[: prompt["keep"]] if prompt["base"] is not None else []
+        assert len(before) == prompt["keep"]
+        return [*before, *(row[2] for row in prompt["new"])]
+
+    assert sorted(len(rebuilt(prompt)) for prompt in sent.values()) == [2, 2, 2, 2, 6]
+    assert len({rebuilt(prompt)[0] for prompt in sent.values()}) == 1
+    assert len({rebuilt(prompt)[1] for prompt in list(sent.values())[:4]}) == 4
+
+
+def test_a_system_message_that_is_made_anew_for_every_call(recording, driver):
+    """As most nodes do it. What follows it is kept all the same."""
+    chat = model("one", "two", "three")
+
+    def bot(state):
+        history = list(state["messages"])
+        for _ in range(3):
+            history.append(chat.invoke([SystemMessage("Be brief."), *history]))
+        return {"messages": history[1:]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("bot", bot)
+    graph.add_edge(START, "bot")
+    driver(graph.compile(), ASK)
+    prompts = [event.payload["prompt"] for event in recording.of("model_call")]
+    assert [(prompt["keep"], len(prompt["new"])) for prompt in prompts] == [(0, 2), (2, 1), (3, 1)]

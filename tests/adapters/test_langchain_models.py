@@ -441,3 +441,15 @@ def test_the_middleware_without_a_system_message(recording, block):
     (call,) = recording.of("model_call")
     assert [new[0] for new in call.payload["prompt"]["new"]] == ["user"]
     assert call.payload["usage"]["input_tokens"] == USAGE["input_tokens"]
+
+
+def test_a_prompt_that_the_block_is_taken_out_of_is_compared_as_it_is(recording, block):
+    """It has a message less than what the model was called with, so what is known about that one does not hold."""
+    chat = model([("add", {"a": 1, "b": 2})], "it is 3")
+    bot = create_agent(chat, [add], name="bot", middleware=[SeasonedMiddleware(recording.tap)])
+    bot.invoke(ASK)
+    assert chat.script.seen[1][0] == ("system", block)
+    prompts = [call.payload["prompt"] for call in recording.of("model_call")]
+    assert [(prompt["keep"], [new[0] for new in prompt["new"]]) for prompt in prompts] == [
+        (0, ["user"]), (1, ["assistant", "tool"]),
+    ]  # fmt: skip

@@ -379,6 +379,24 @@ def test_an_error_that_the_application_handles(recording):
     assert call.payload["error_type"] == "RuntimeError"
 
 
+def test_a_graph_that_streams_what_its_node_only_invokes_keeps_what_had_come(recording):
+    chat = model("one two three four", kind=Streaming, breaks=RuntimeError("the line is dead"))
+
+    def planner(state):
+        return {"messages": [chat.invoke(state["messages"])]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("planner", planner)
+    graph.add_edge(START, "planner")
+    seen = []
+    with pytest.raises(RuntimeError, match="the line is dead"):
+        seen.extend(piece.text for piece, _ in graph.compile().stream(ASK, stream_mode="messages"))
+    (call,) = recording.of("model_call")
+    assert seen
+    assert call.payload["response"] == "".join(seen)
+    assert call.payload["error_type"] == "RuntimeError"
+
+
 def test_a_stream_that_breaks(recording):
     chat = model("one two three four", kind=Streaming, breaks=RuntimeError("the line is dead"))
     with pytest.raises(RuntimeError, match="dead"):

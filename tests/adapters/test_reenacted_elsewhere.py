@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reenact_kit import DATA, answer, bundled, call, made, says, shared, switched_on, user  # noqa: F401
 
 from seasoned import testing
 from seasoned.adapters.recorded import RecordedRun, arguments_of
@@ -24,32 +23,14 @@ pytest.importorskip("autogen_agentchat")
 pytest.importorskip("langgraph")
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from seasoned.instrumentation.events import Event
 
-ROOT = Path(__file__).parents[2]
-DATA = ROOT / "plugin" / "data"
-SHARED = ROOT.parent / "shared" / "data"
 AGENTCHAT, LANGGRAPH = "autogen_agentchat", "langgraph"
 
 both = pytest.mark.parametrize("framework", [AGENTCHAT, LANGGRAPH])
 ways = pytest.mark.parametrize("run_async", [False, True], ids=["sync", "async"])
-
-
-def bundled(name: str) -> list[RecordedRun]:
-    return list(testing.read([DATA / f"runs_tau_{name}.jsonl.gz"]))
-
-
-@pytest.fixture
-def recording(tmp_path: Path) -> Iterator[runtime.Runtime]:
-    runtime.disable()
-    active = runtime.enable(home=str(tmp_path / "home"), namespace="test", summary=False)
-    assert active is not None
-    yield active
-    failures = dict(active.guard.failures)
-    runtime.disable()
-    assert failures == {}
 
 
 def facts(events: list[Event]) -> list[tuple[Any, ...]]:
@@ -84,8 +65,8 @@ def expected(run: RecordedRun, framework: str) -> list[tuple[Any, ...]]:
             out.append(("call", asker, message.tool_name, message.tool_call_id, asked))
             out.append(("result", asker, message.tool_name, message.tool_call_id, *end))
             continue
-        for call in message.tool_calls or ():
-            asked, asker = arguments_of(call), message.agent
+        for one in message.tool_calls or ():
+            asked, asker = arguments_of(one), message.agent
         if not message.tool_calls or (message.content and framework == LANGGRAPH):
             out.append(("message", message.agent, message.content or ""))
     return out
@@ -138,10 +119,7 @@ def test_retail_runs(recording: runtime.Runtime, framework: str, run_async: bool
 @both
 def test_retail_runs_that_may_not_be_copied(recording: runtime.Runtime, framework: str):
     """Those with a second agent are refused, and leave nothing."""
-    path = SHARED / "runs_tau_retail.jsonl.gz"
-    if not path.is_file():
-        pytest.skip(f"{path} is not here: recorded runs that may not be copied are tested only where they lie")
-    chosen = list(islice((run for run in testing.read([path]) if run.messages), 0, 37 * 14, 37))
+    chosen = shared("runs_tau_retail", 37, 14)
     several = [run for run in chosen if any(message.agent == "subtask_creator" for message in run.messages)]
     assert several, "the sample has such runs"
     play([run for run in chosen if run not in several], framework)
@@ -189,27 +167,6 @@ async def test_many_at_once_do_not_mix(recording: runtime.Runtime, framework: st
 
 
 # -- runs made for the purpose ---------------------------------------------------------------------------------------
-
-
-def made(*messages: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return {"run_id": "made", "messages": list(messages), "domain": "shop", **changes}
-
-
-def user(text: str) -> dict[str, Any]:
-    return {"role": "user", "agent": "customer", "content": text}
-
-
-def says(text: str | None, *calls: dict[str, Any], agent: str = "helper") -> dict[str, Any]:
-    told = {"tool_calls": list(calls)} if calls else {}
-    return {"role": "assistant", "agent": agent, "content": text, **told}
-
-
-def answer(tool: str, call_id: str, content: str, agent: str = "shop") -> dict[str, Any]:
-    return {"role": "tool", "agent": agent, "content": content, "tool_name": tool, "tool_call_id": call_id}
-
-
-def call(tool: str, call_id: str, **arguments: Any) -> dict[str, Any]:
-    return {"id": call_id, "name": tool, "arguments": arguments}
 
 
 @both

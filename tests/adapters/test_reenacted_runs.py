@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reenact_kit import DATA, answer, bundled, call, made, says, shared, switched_on, user  # noqa: F401
 
 from seasoned import testing
 from seasoned.adapters.recorded import RecordedRun, arguments_of, exit_report, parse
@@ -23,35 +22,9 @@ from seasoned.plugin.reenact_plan import compare
 pytest.importorskip("autogen")
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from seasoned.instrumentation.events import Event
-
-ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared" / "data"
-BUNDLED = ROOT / "plugin" / "data" / "runs_tau_airline.jsonl.gz"
-
-
-def airline() -> list[RecordedRun]:
-    return list(testing.read([BUNDLED]))
-
-
-def shared(name: str, step: int, most: int) -> list[RecordedRun]:
-    path = SHARED / f"{name}.jsonl.gz"
-    if not path.is_file():
-        pytest.skip(f"{path} is not here: recorded runs that may not be copied are tested only where they lie")
-    return list(islice((run for run in testing.read([path]) if run.messages), 0, step * most, step))
-
-
-@pytest.fixture
-def recording(tmp_path: Path) -> Iterator[runtime.Runtime]:
-    runtime.disable()
-    active = runtime.enable(home=str(tmp_path / "home"), namespace="test", summary=False)
-    assert active is not None
-    yield active
-    failures = dict(active.guard.failures)
-    runtime.disable()
-    assert failures == {}
 
 
 def facts(events: list[Event]) -> list[tuple[Any, ...]]:
@@ -87,8 +60,8 @@ def recorded_facts(run: RecordedRun) -> list[tuple[Any, ...]]:
             )
         elif report:
             out.append(("code", message.agent, *report))
-        for call in message.tool_calls or ():
-            asked = arguments_of(call)
+        for one in message.tool_calls or ():
+            asked = arguments_of(one)
         content = message.content if message.tool_calls else message.content or ""
         out.append(("message", message.agent, message.role, content))
     return out
@@ -100,7 +73,7 @@ def without_roles(what: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("run_async", [False, True], ids=["sync", "async"])
 def test_every_tenth_airline_run_is_recorded_as_it_is(recording: runtime.Runtime, run_async: bool):
-    chosen = airline()[::10]
+    chosen = bundled("airline")[::10]
     assert len(chosen) == 13
     failures = 0
     for run in chosen:
@@ -140,15 +113,15 @@ def test_chats_of_ag2_with_code(recording: runtime.Runtime, run_async: bool):
 
 
 def test_nothing_is_printed(recording: runtime.Runtime, capfd: pytest.CaptureFixture[str]):
-    testing.reenact(airline()[0])
-    asyncio.run(testing.reenact_async(airline()[0]))
+    testing.reenact(bundled("airline")[0])
+    asyncio.run(testing.reenact_async(bundled("airline")[0]))
     assert capfd.readouterr() == ("", "")
 
 
 def test_without_recording_a_run_is_played_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     runtime.disable()
     monkeypatch.chdir(tmp_path)
-    run = airline()[3]
+    run = bundled("airline")[3]
     played = testing.reenact(run)
     assert played.run_id is None
     assert played.record_id == run.run_id
@@ -161,7 +134,7 @@ def test_without_recording_a_run_is_played_all_the_same(tmp_path: Path, monkeypa
 
 
 async def test_many_at_once_do_not_mix(recording: runtime.Runtime):
-    chosen = airline()[:12]
+    chosen = bundled("airline")[:12]
     with testing.capture_events() as events:
         played = await asyncio.gather(*(testing.reenact_async(run) for run in chosen))
     assert len({each.run_id for each in played}) == 12
@@ -173,35 +146,15 @@ async def test_many_at_once_do_not_mix(recording: runtime.Runtime):
 # -- runs made for the purpose ---------------------------------------------------------------------------------------
 
 
-def made(*messages: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return {"run_id": "made", "messages": list(messages), "domain": "shop", **changes}
-
-
-def user(text: str) -> dict[str, Any]:
-    return {"role": "user", "agent": "customer", "content": text}
-
-
-def asks(*calls: dict[str, Any], content: str | None = None) -> dict[str, Any]:
-    return {"role": "assistant", "agent": "helper", "content": content, "tool_calls": list(calls)}
-
-
-def answer(tool: str, call_id: str, content: str) -> dict[str, Any]:
-    return {"role": "tool", "agent": "shop", "content": content, "tool_name": tool, "tool_call_id": call_id}
-
-
-def call(tool: str, call_id: str, **arguments: Any) -> dict[str, Any]:
-    return {"id": call_id, "name": tool, "arguments": arguments}
-
-
 @pytest.mark.parametrize("run_async", [False, True], ids=["sync", "async"])
 def test_several_calls_in_one_message(recording: runtime.Runtime, run_async: bool):
     record = made(
         user("Please compare the two orders"),
-        asks(call("order", "x", id=1), call("order", "x", id=2), call("total", "y"), content="One moment"),
+        says("One moment", call("order", "x", id=1), call("order", "x", id=2), call("total", "y")),
         answer("order", "x", "first"),
         answer("order", "x", "Error: no such order"),
         answer("total", "y", ""),
-        {"role": "assistant", "agent": "helper", "content": "Done"},
+        says("Done"),
     )
     with testing.capture_events() as events:
         played = testing.reenact(record, run_async=run_async)
@@ -218,7 +171,7 @@ def test_several_calls_in_one_message(recording: runtime.Runtime, run_async: boo
 def test_answers_out_of_order_go_to_their_calls():
     record = made(
         user("Please compare the two orders"),
-        asks(call("a", "1"), call("b", "2")),
+        says(None, call("a", "1"), call("b", "2")),
         answer("b", "2", "two"),
         answer("a", "1", "one"),
     )
@@ -227,7 +180,7 @@ def test_answers_out_of_order_go_to_their_calls():
 
 
 def test_tools_need_not_raise(recording: runtime.Runtime):
-    record = made(user("Where is it?"), asks(call("find", "1")), answer("find", "1", "Error: nowhere"))
+    record = made(user("Where is it?"), says(None, call("find", "1")), answer("find", "1", "Error: nowhere"))
     with testing.capture_events() as events:
         testing.reenact(record, tools_raise=False)
     (result,) = [event.payload for event in events if event.kind == "tool_result"]
@@ -235,7 +188,7 @@ def test_tools_need_not_raise(recording: runtime.Runtime):
 
 
 def test_the_outcome_is_the_recorded_one_or_none(recording: runtime.Runtime):
-    words = user("Please do something"), {"role": "assistant", "agent": "helper", "content": "Done"}
+    words = user("Please do something"), says("Done")
     for outcome, told in (
         ({"success": True, "reward": 0.5}, (True, 0.5)),
         ({"success": False, "reward": -3}, (False, None)),
@@ -252,14 +205,14 @@ def test_the_outcome_is_the_recorded_one_or_none(recording: runtime.Runtime):
 
 
 def test_a_difference_is_told(recording: runtime.Runtime):
-    record = made(user("Please look"), asks(call("find", "1")), answer("other", "1", "x"))
+    record = made(user("Please look"), says(None, call("find", "1")), answer("other", "1", "x"))
     with testing.capture_events() as events, pytest.raises(testing.ReenactmentError) as error:
         testing.reenact(record)
     assert isinstance(error.value, AssertionError)
     assert "find was called where the record has the answer of other" in str(error.value)
     assert "outcome" not in [event.kind for event in events]
     assert events[-1].kind == "run_finished"
-    missing = made(user("Please look"), asks(call("find", "1"), call("find", "2")), answer("find", "1", "x"))
+    missing = made(user("Please look"), says(None, call("find", "1"), call("find", "2")), answer("find", "1", "x"))
     with pytest.raises(testing.ReenactmentError, match="no answer is recorded"):
         testing.reenact(missing)
 
@@ -272,7 +225,7 @@ def test_what_is_said_otherwise_is_told(monkeypatch: pytest.MonkeyPatch):
         return message.upper() if self.name == "agent" and isinstance(message, str) else message
 
     monkeypatch.setattr(autogen.ConversableAgent, "_process_message_before_send", louder)
-    run = airline()[0]
+    run = bundled("airline")[0]
     with pytest.raises(
         testing.ReenactmentError, match=r"message 2 \(agent\) differs from the record in content: .TO ASSIST"
     ):
@@ -292,7 +245,7 @@ def test_what_is_left_out_is_told():
     [
         (made(), "nothing to play"),
         (made({"role": "user", "agent": "two words", "content": "hi"}), "no blanks"),
-        (made(user("hi there you"), asks(call("no/slash", "1"))), "letters, digits"),
+        (made(user("hi there you"), says(None, call("no/slash", "1"))), "letters, digits"),
         ({"messages": []}, "run_id"),
     ],
 )
@@ -307,7 +260,7 @@ def test_unknown_frameworks_are_refused():
 
 
 def test_the_record_may_be_a_plain_dictionary():
-    with gzip.open(BUNDLED, "rt", encoding="utf-8") as file:
+    with gzip.open(DATA / "runs_tau_airline.jsonl.gz", "rt", encoding="utf-8") as file:
         record = json.loads(next(file))
     assert testing.reenact(record).record_id == parse(record).run_id
 

@@ -1,4 +1,4 @@
-"""The story in AutoGen AgentChat: a team in turns, whose worker uses its tools within its turn."""
+"""Tales in AutoGen AgentChat: a team in turns, whose worker uses tools within its turn; the bank is an AgentTool."""
 
 from __future__ import annotations
 
@@ -7,48 +7,45 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import story
-from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.agents import AssistantAgent, UserProxyAgent
 from autogen_agentchat.conditions import TextMentionTermination
+from autogen_agentchat.messages import MultiModalMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core import FunctionCall
+from autogen_agentchat.tools import AgentTool
+from autogen_core import FunctionCall, Image
 from autogen_core.models import ChatCompletionClient, CreateResult, ModelFamily, RequestUsage
-from story import AGENTS, CALLS, END, FOUND, ORDER, PLAN, TASK, look_up, refund
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-SCRIPT: dict[str, list[str]] = {"planner": [PLAN], "worker": [*CALLS, FOUND], "reviewer": [END]}
 USED = RequestUsage(prompt_tokens=10, completion_tokens=5)
 INFO: Any = {
-    "vision": False, "function_calling": True, "json_output": False, "structured_output": False,
+    "vision": True, "function_calling": True, "json_output": False, "structured_output": False,
     "family": ModelFamily.UNKNOWN,
 }  # fmt: skip
 
 
 class Client(ChatCompletionClient):
-    """Answers from the script of the agent that it was made for."""
+    """Does what the tale has for the agent that it was made for."""
 
-    def __init__(self, name: str, *, breaks: bool) -> None:
-        self.items = iter(SCRIPT[name])
-        self.breaks = breaks
+    def __init__(self, says: Any) -> None:
+        self.steps = iter(says)
 
-    def _next(self) -> CreateResult:
-        if self.breaks:
-            raise story.Broken(story.BROKEN)
-        says = next(self.items)
-        content: Any = [FunctionCall(says, json.dumps(ORDER), says)] if says in CALLS else says
-        finish = "function_calls" if says in CALLS else "stop"
-        return CreateResult(finish_reason=finish, content=content, usage=USED, cached=False)
+    def _next(self) -> Any:
+        step = next(self.steps)
+        if isinstance(step, Exception):
+            raise step
+        return step
 
-    async def create(self, messages: Any, **_options: Any) -> CreateResult:
-        return self._next()
+    async def create(self, messages: Any, **_options: Any) -> Any:
+        return _result(self._next())
 
-    async def create_stream(self, messages: Any, **_options: Any) -> AsyncGenerator[str | CreateResult, None]:
-        result = self._next()
-        if isinstance(result.content, str):
-            for word in result.content.split(" "):
-                yield word + " "
-        yield result
+    async def create_stream(self, messages: Any, **_options: Any) -> AsyncGenerator[Any, None]:
+        step = self._next()
+        if isinstance(step, (str, story.Half)):
+            for word in story.words(step):
+                yield word
+        yield _result(step)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -74,28 +71,46 @@ class Client(ChatCompletionClient):
         return INFO
 
 
-def play(mode: str, *, breaks: bool = False) -> None:
-    """Play it; ``mode`` is ``async``, or ``stream`` for a run and models that stream; ``breaks``: the models raise."""
+def _result(step: Any) -> Any:
+    if isinstance(step, story.Nonsense):
+        return step.value
+    content: Any = step
+    if isinstance(step, story.Call):
+        content = [FunctionCall(step.tool, json.dumps(step.arguments), step.tool)]
+    finish = "stop" if content is step else "function_calls"
+    return CreateResult(finish_reason=finish, content=content, usage=USED, cached=False)
+
+
+def play(mode: str, tale: story.Tale) -> list[Any]:
+    """Play it; ``mode`` is ``async``, or ``stream`` for a run and models that stream."""
     stream = mode == "stream"
-    tools: dict[str, Any] = {"worker": [look_up, refund]}
-    members: list[Any] = [
-        AssistantAgent(
+
+    def agent(name: str, tools: Any = None) -> Any:
+        return AssistantAgent(
             name,
-            Client(name, breaks=breaks),
+            Client(tale.says.get(name, ())),
+            description="It helps.",
             system_message=f"You are the {name}.",
-            tools=tools.get(name),
-            max_tool_iterations=3,
+            tools=tools,
+            max_tool_iterations=9,
             model_client_stream=stream,
         )
-        for name in AGENTS
-    ]
-    team = RoundRobinGroupChat(members, termination_condition=TextMentionTermination(END))
 
-    async def run() -> None:
+    bank = AgentTool(agent(story.BANK), return_value_as_last_message=True)
+    user = UserProxyAgent("user", input_func=lambda _prompt: story.ANSWER)
+    planner = agent("planner")
+    if tale.asks == "planner":
+        planner = RoundRobinGroupChat([agent(story.BANK)], name="planner", max_turns=1)
+    members = [planner, agent("worker", [*tale.tools.values(), bank]), user, agent("reviewer")]
+    team = RoundRobinGroupChat(members, termination_condition=TextMentionTermination(story.END, sources=["reviewer"]))
+    task: Any = story.TASK
+    if tale.image:
+        task = MultiModalMessage(content=[story.TASK, Image.from_uri(tale.image_link)], source="user")
+
+    async def run() -> list[Any]:
         if stream:
-            async for _ in team.run_stream(task=TASK):
-                pass
-        else:
-            await team.run(task=TASK)
+            seen: list[Any] = [item async for item in team.run_stream(task=task)]
+            return [*seen[:-1], *seen[-1].messages]
+        return list((await team.run(task=task)).messages)
 
-    asyncio.run(run())
+    return [(message.type, message.source, message.to_text()) for message in asyncio.run(story.application(run()))]

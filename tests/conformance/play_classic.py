@@ -1,37 +1,43 @@
-"""The story in classic AutoGen: a group chat whose tools the user's agent executes."""
+"""Tales in classic AutoGen: a group chat whose tools another agent executes; the bank's is a chat within a tool."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import autogen
 import story
-from story import AGENTS, CALLS, END, FOUND, ORDER, PLAN, TASK, look_up, refund
+from autogen.io import IOStream
+from story import AGENTS
 
-SCRIPT: dict[str, list[Any]] = {"planner": [PLAN], "worker": [*CALLS, FOUND], "reviewer": [END]}
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Client:
-    """Answers from the script of the agent that it was made for."""
+    """Does what the tale has for the agent that it was made for."""
 
-    breaks = False
+    tale: story.Tale
 
     def __init__(self, config: dict[str, Any], **_options: Any) -> None:
         self.model = config["model"]
-        self.items = iter([story.Broken(story.BROKEN)] if Client.breaks else SCRIPT[self.model])
+        self.steps = iter(Client.tale.says.get(self.model, ()))
 
-    def create(self, params: dict[str, Any]) -> SimpleNamespace:
-        says = next(self.items)
-        if isinstance(says, Exception):
-            raise says
+    def create(self, params: dict[str, Any]) -> Any:
+        step = next(self.steps)
+        if isinstance(step, Exception):
+            raise step
+        if isinstance(step, story.Nonsense):
+            return step.value
         calls = None
-        if says in CALLS:
-            calls = [{"id": says, "type": "function", "function": {"name": says, "arguments": json.dumps(ORDER)}}]
+        if isinstance(step, story.Call):
+            function = {"name": step.tool, "arguments": json.dumps(step.arguments)}
+            calls = [{"id": step.tool, "type": "function", "function": function}]
         message = SimpleNamespace(
-            content=None if calls else says, role="assistant", tool_calls=calls, function_call=None
+            content=None if calls else step, role="assistant", tool_calls=calls, function_call=None
         )
         message.model_dump = lambda **_: {"role": "assistant", "content": message.content, "tool_calls": calls}
         return SimpleNamespace(choices=[SimpleNamespace(message=message)], model=self.model, usage=None, cost=0.0)
@@ -48,28 +54,78 @@ class Client:
         return {}
 
 
-def play(mode: str, *, breaks: bool = False) -> None:
-    """Play it; ``mode`` is ``sync`` or ``async``; ``breaks``: the models raise."""
-    Client.breaks = breaks
-    agents = {}
-    for name in AGENTS:
+class Keyboard(IOStream):
+    """The user types the answer; nothing is printed."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Nobody reads it."""
+
+    def send(self, message: Any) -> None:
+        """Nobody reads it."""
+
+    def input(self, prompt: str = "", *, password: bool = False) -> str:
+        return story.ANSWER
+
+
+@contextmanager
+def _keyboard() -> Iterator[None]:
+    before = IOStream.get_default()
+    IOStream.set_global_default(Keyboard())  # the older versions ask in another thread
+    try:
+        yield
+    finally:
+        IOStream.set_global_default(before)
+
+
+def play(mode: str, tale: story.Tale) -> list[Any]:
+    """Play it; ``mode`` is ``sync`` or ``async``."""
+    Client.tale = tale
+
+    def agent(name: str) -> Any:
         config = {"config_list": [{"model": name, "model_client_cls": "Client", "api_key": "x"}], "cache_seed": None}
-        agents[name] = autogen.AssistantAgent(name, f"You are the {name}.", llm_config=config)
-    user = autogen.UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False)
-    for function in (look_up, refund):
-        autogen.register_function(
-            function, caller=agents["worker"], executor=user, name=function.__name__, description="It helps."
-        )
-    for agent in agents.values():
-        agent.register_model_client(Client)
-    order = iter(
-        [agents["planner"], agents["worker"], user, agents["worker"], user, agents["worker"], agents["reviewer"]]
-    )
+        return autogen.AssistantAgent(name, f"You are the {name}.", llm_config=config)
+
+    agents = {name: agent(name) for name in AGENTS}
+    bank = agent(story.BANK)
+    desk = autogen.UserProxyAgent("desk", human_input_mode="NEVER", code_execution_config=False)
+    user = autogen.UserProxyAgent("user", human_input_mode="ALWAYS", code_execution_config=False)
+
+    def ask(task: str) -> str:
+        return agents["worker"].initiate_chat(bank, message=task, max_turns=1, silent=True).summary
+
+    async def a_ask(task: str) -> str:
+        done = await agents["worker"].a_initiate_chat(bank, message=task, max_turns=1, silent=True)
+        return done.summary
+
+    for name, function in {**tale.tools, story.BANK: a_ask if mode == "async" else ask}.items():
+        autogen.register_function(function, caller=agents["worker"], executor=desk, name=name, description="It helps.")
+    for made in (*agents.values(), bank):
+        made.register_model_client(Client)
+    turns = iter([agents["planner"], agents["worker"], user, agents["reviewer"]])
+
+    def select(last: Any, group: Any) -> Any:
+        if last is desk:
+            return agents["worker"]
+        return desk if group.messages[-1].get("tool_calls") else next(turns, None)
+
     group = autogen.GroupChat(
-        [user, *agents.values()], messages=[], max_round=8, speaker_selection_method=lambda _last, _group: next(order)
+        [user, desk, *agents.values()], messages=[], max_round=99, speaker_selection_method=select
     )
     manager = autogen.GroupChatManager(group, llm_config=False)
-    if mode == "async":
-        asyncio.run(user.a_initiate_chat(manager, message=TASK, silent=True))
-    else:
-        user.initiate_chat(manager, message=TASK, silent=True)
+    if tale.asks == "planner":
+        chats = [{"recipient": bank, "max_turns": 1, "summary_method": "last_msg"}]
+        agents["planner"].register_nested_chats(chats, trigger=manager)
+    message: Any = story.TASK
+    if tale.image:
+        message = {
+            "content": [
+                {"type": "text", "text": story.TASK},
+                {"type": "image_url", "image_url": {"url": tale.image_link}},
+            ]
+        }
+    with _keyboard():
+        if mode == "async":
+            chat = asyncio.run(story.application(user.a_initiate_chat(manager, message=message, silent=True)))
+        else:
+            chat = user.initiate_chat(manager, message=message, silent=True)
+    return [*chat.chat_history, chat.summary]

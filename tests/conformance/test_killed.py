@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -17,7 +16,8 @@ from seasoned.plugin.runtime import Workspace
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-import story  # noqa: E402  lies beside this test
+import story  # noqa: E402  they lie beside this test
+from drivers import DRIVERS, player  # noqa: E402
 
 PROGRAM = """
 import os, signal, sys
@@ -28,24 +28,20 @@ def refund(order: str) -> str:
     "Refund an order."
     os.kill(os.getpid(), signal.SIGKILL)
 
-story.refund = refund
+story.STORY.tools["refund"] = refund
 import importlib
 import seasoned
 play = importlib.import_module("play_" + sys.argv[2]).play
 seasoned.enable(home="home", namespace="story", summary=False, inject=False)
 with seasoned.run() as run:
-    play(sys.argv[3])
+    play(sys.argv[3], story.STORY)
 """
-LAST = story.EXPECTED.index(("call", "worker", "refund", story.ORDER))
+LAST = story.STORY.expected.index(("call", "worker", "refund", story.ORDER))
 
 
-@pytest.mark.parametrize(
-    ("framework", "module", "mode"),
-    [("classic", "autogen", "sync"), ("agentchat", "autogen_agentchat", "async"), ("langgraph", "langgraph", "sync")],
-)
-def test_killed_within_a_tool(framework: str, module: str, mode: str, tmp_path: Path) -> None:
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"{module} is not installed here")
+@pytest.mark.parametrize(("framework", "mode"), [(framework, driver.modes[0]) for framework, driver in DRIVERS.items()])
+def test_killed_within_a_tool(framework: str, mode: str, tmp_path: Path) -> None:
+    player(framework)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SEASONED_")}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(HERE), framework, mode], cwd=tmp_path, capture_output=True, text=True,
@@ -56,8 +52,10 @@ def test_killed_within_a_tool(framework: str, module: str, mode: str, tmp_path: 
     try:
         assert workspace.flush(60).error is None
         with workspace.store.reading() as connection:
-            (run,) = reading.runs(connection)
-        found = story.lines(workspace.service.events_of(run.run_id))
+            runs = reading.runs(connection)
+            (outermost,) = (run.run_id for run in runs if run.parent_run_id is None)
+            asker = DRIVERS[framework].asker or story.STORY.asks
+            found = story.told(outermost, reading.tree_events(connection, outermost), runs, asker)
     finally:
         workspace.close(flush=False)
-    assert found == [line for line in story.EXPECTED[: LAST + 1] if line[0] != "given"]
+    assert found == [line for line in story.STORY.expected[: LAST + 1] if line[0] != "given"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .instrumentation.events import Event
     from .instrumentation.records import Ability, Achievement, OutcomeRule, Section, SkillUse, Verdict
     from .instrumentation.runs import Run
-    from .plugin import testing
+    from .plugin import replay, testing
     from .plugin.config import Config
     from .plugin.hookspecs import hookimpl
     from .plugin.service import FlushReport
@@ -51,6 +51,7 @@ __all__ = [
     "enable",
     "flush",
     "hookimpl",
+    "replay",
     "run",
     "testing",
     "wrap",
@@ -72,8 +73,8 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "testing":
-        return import_module(".plugin.testing", __name__)
+    if name in ("replay", "testing"):
+        return import_module(f".plugin.{name}", __name__)
     if name in ("SeasonedCallbackHandler", "SeasonedMiddleware"):
         return _langchain(name)
     place = _PLACES.get(name)

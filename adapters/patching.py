@@ -31,7 +31,26 @@ MARK = "__seasoned_wrapper__"
 hands attributes on to whoever wraps ours."""
 
 _MISSING = object()
+_stand_in: Callable[[type, str, Method], Method | None] | None = None
 _INSIDE: ContextVar[frozenset[tuple[str, int]]] = ContextVar("seasoned_inside", default=frozenset())
+
+
+@contextlib.contextmanager
+def standing_in(stand_in: Callable[[type, str, Method], Method | None]) -> Iterator[None]:
+    """Whatever is wrapped within this block wraps what ``stand_in`` gives instead of the method itself.
+
+    For playing an application again with recorded answers: what stands in is beneath the adapters' wrappers, so they
+    see and record it as they would the real thing, in every class that they know of or that comes later.
+
+    Args:
+        stand_in: given the class, the name and the method; None leaves the method as it is.
+    """
+    global _stand_in
+    before, _stand_in = _stand_in, stand_in
+    try:
+        yield
+    finally:
+        _stand_in = before
 
 
 class Layer:
@@ -133,7 +152,10 @@ class Patches:
             return False
         if isinstance(original, (staticmethod, classmethod, property, type)) or not callable(original):
             return False
-        ours = functools.wraps(original)(make(_callable(original)))
+        raw = _callable(original)
+        if _stand_in is not None:
+            raw = _stand_in(owner, name, raw) or raw
+        ours = functools.wraps(original)(make(raw))
         setattr(ours, MARK, ours)
         self._set(owner, name, original, ours)
         return True

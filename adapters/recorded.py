@@ -3,7 +3,8 @@
 A record is ``{run_id, task, domain, framework, model, outcome, agents, messages}``; each message has ``role``,
 ``agent`` (who spoke) and ``content``, and may have ``tool_calls`` or, for a tool's answer, ``tool_call_id`` and
 ``tool_name``. Only what is named in the structs below is ever read: a record may carry annotations for judging,
-and those must not find their way into learning.
+and those must not find their way into learning. A record that this package wrote also has its events exactly, under
+the key ``seasoned`` (:mod:`.recorded_exact`), and they count then.
 
 Files come from anywhere, so every line stands alone: a bad one is told with its place and the others are kept.
 Real runs use a call id several times, so an answer belongs to the first unanswered call with its id in the
@@ -25,6 +26,8 @@ import msgspec
 
 from ..instrumentation.errors import RunFormatError
 from ..instrumentation.runs import substantial
+from . import recorded_exact
+from .recorded_exact import Exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -70,6 +73,9 @@ class RecordedOutcome(msgspec.Struct, frozen=True):
         return self.reward if self.reward is not None and 0 <= self.reward <= 1 else None
 
 
+_NONE = msgspec.Raw(b"null")
+
+
 class _Envelope(msgspec.Struct, frozen=True):
     """A record whose messages are still to be checked one by one, so that an error can tell which it is."""
 
@@ -82,10 +88,11 @@ class _Envelope(msgspec.Struct, frozen=True):
     outcome: RecordedOutcome | None = None
     agents: tuple[str, ...] = ()
     started_at: float | str | None = None
+    seasoned: msgspec.Raw = _NONE
 
 
 class RecordedRun(msgspec.Struct, frozen=True):
-    """A recorded run, checked. Make one with :func:`parse`."""
+    """A recorded run, checked. Make one with :func:`parse`. ``exact`` are its events, where the record has them."""
 
     run_id: str
     messages: tuple[RecordedMessage, ...]
@@ -96,6 +103,13 @@ class RecordedRun(msgspec.Struct, frozen=True):
     outcome: RecordedOutcome
     agents: tuple[str, ...]
     started_at: float | str | None
+    exact: Exact | None = None
+
+    @property
+    def parent(self) -> str | None:
+        """The run inside which it happened, where its events say so."""
+        started = (event for event in self.exact.events if event.kind == "run_started") if self.exact else ()
+        return next((event.payload["parent"] for event in started if event.payload.get("parent") is not None), None)
 
     @property
     def one_sided(self) -> bool:
@@ -119,7 +133,20 @@ def parse(record: Mapping[str, Any] | RecordedRun, place: str = "record") -> Rec
     """Check a decoded record; raises :class:`RunFormatError` that names ``place``, the fault and the mend."""
     if isinstance(record, RecordedRun):
         return record
-    envelope = _converted(record, _Envelope, place, "")
+    exact = record.get(recorded_exact.KEY)
+    envelope = _converted(
+        {key: value for key, value in record.items() if key != recorded_exact.KEY}, _Envelope, place, ""
+    )
+    if exact is not None:
+        try:
+            packed = msgspec.Raw(msgspec.json.encode(exact))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise recorded_exact.damaged(place, error) from None
+        envelope = msgspec.structs.replace(envelope, seasoned=packed)
+    return _checked(envelope, place)
+
+
+def _checked(envelope: _Envelope, place: str) -> RecordedRun:
     if not envelope.run_id.strip():
         raise RunFormatError(f"{place}: run_id is empty; give every run an id of its own")
     messages = []
@@ -141,6 +168,7 @@ def parse(record: Mapping[str, Any] | RecordedRun, place: str = "record") -> Rec
         outcome=envelope.outcome or RecordedOutcome(),
         agents=tuple(dict.fromkeys((*speakers, *envelope.agents))),
         started_at=envelope.started_at,
+        exact=None if envelope.seasoned == _NONE else recorded_exact.checked(envelope.seasoned, envelope.run_id, place),
     )
 
 
@@ -176,7 +204,7 @@ def read(paths: Iterable[Path], errors: list[BadRecord] | None = None) -> Iterat
                     if not raw.strip():
                         continue
                     try:
-                        yield parse(_decoded(raw), f"{path}:{number}")
+                        yield _parsed(raw, f"{path}:{number}")
                     except RunFormatError as error:
                         fail(path, number, str(error).removeprefix(f"{path}:{number}: "))
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -190,6 +218,22 @@ def _opened(path: Path) -> BinaryIO:
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+
+
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+
+
+def _parsed(raw: bytes, place: str) -> RecordedRun:
+    """A line as a run. One with all its events can be long, and is not taken apart into Python objects before it is
+    known which of them are needed."""
+    if b'"seasoned"' in raw:
+        try:
+            envelope = _decode_envelope(raw)
+        except (ValueError, RecursionError):
+            pass  # the careful way tells what is wrong with it
+        else:
+            return _checked(envelope, place)
+    return parse(_decoded(raw), place)
 
 
 def _decoded(raw: bytes) -> dict[str, Any]:

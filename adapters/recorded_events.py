@@ -1,5 +1,7 @@
 """A recorded run as events, as if it had been recorded live.
 
+A record that has its events exactly is written as it was (:mod:`.recorded_exact`). What follows is about all others.
+
 What a record does not tell is left out: there are no model calls, because it has neither prompts nor usage, and no
 transitions. Times are those of the record where it has them; else each event comes a microsecond after the one
 before, so that their order is kept.
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.runs import outcome_payload
 from .recorded import ERROR_MARK, arguments_of, code_blocks, exchanges, exit_report, moment, visible_task
+from .recorded_exact import Journals, restore
 
 if TYPE_CHECKING:
     from ..instrumentation.recorder import Recorder
@@ -25,7 +28,14 @@ TOOL_ERROR = "ToolError"
 """The error type of a tool that failed: the record has its text alone."""
 
 
-def write_run(recorder: Recorder, record: RecordedRun, *, base_ns: int | None = None) -> int:
+def write_run(
+    recorder: Recorder,
+    record: RecordedRun,
+    *,
+    base_ns: int | None = None,
+    journals: Journals | None = None,
+    namespace: str | None = None,
+) -> int:
     """Write a recorded run to the journal, under its own run id; returns the time of its last event.
 
     Whether a run of this id is there already is the caller's to know.
@@ -34,11 +44,24 @@ def write_run(recorder: Recorder, record: RecordedRun, *, base_ns: int | None = 
         recorder: where to.
         record: the run.
         base_ns: the time of its first event where the record has none, in nanoseconds; now where not given.
+        journals: where those of several runs are written that have their events exactly; else one is made for this run.
+        namespace: the namespace that the run shall belong to; where not given, the one that was recorded, else the
+            recorder's.
+
+    Raises:
+        JournalError: a run that has its events exactly could not be written in full.
     """
+    if record.exact is not None:
+        if journals is not None:
+            restore(recorder, record.run_id, record.exact, journals, namespace=namespace)
+        else:
+            with Journals(recorder) as made:
+                restore(recorder, record.run_id, record.exact, made, namespace=namespace)
+        return max(event.at for event in record.exact.events)
     started = moment(record.started_at, "started_at") or base_ns or time.time_ns()
 
     def write() -> int:
-        return _Writer(recorder, record, started).write()
+        return _Writer(recorder, record, started, namespace).write()
 
     # In a context of its own, because the end of a run makes it the latest one of whoever records it.
     return contextvars.copy_context().run(write)
@@ -47,13 +70,13 @@ def write_run(recorder: Recorder, record: RecordedRun, *, base_ns: int | None = 
 class _Writer:
     """Writes one run."""
 
-    def __init__(self, recorder: Recorder, record: RecordedRun, started: int) -> None:
+    def __init__(self, recorder: Recorder, record: RecordedRun, started: int, namespace: str | None) -> None:
         self._recorder = recorder
         self._record = record
         self._at = started
         self._run = recorder.begin(
             visible_task(record), framework=record.framework, domain=record.domain, run_id=record.run_id,
-            agents=record.agents, explicit=True, model=record.model, source="import", at=started,
+            agents=record.agents, explicit=True, model=record.model, source="import", at=started, namespace=namespace,
         )  # fmt: skip
 
     def write(self) -> int:

@@ -15,6 +15,7 @@
     ├── NotFound                 no such run or agent
     │   └── Ambiguous            a shortened run id that fits several runs
     ├── OutcomeError             an outcome or feedback that makes no sense
+    ├── Departed                 an application that is played again does what was not recorded
     ├── UnsupportedFramework     a framework version that no adapter knows
     └── MissingExtra             an optional dependency is not installed
 
@@ -76,6 +77,10 @@ class Ambiguous(NotFound):
 
 class OutcomeError(SeasonedError):
     """An outcome or feedback that makes no sense."""
+
+
+class Departed(SeasonedError):
+    """An application that is played again did what was not recorded, so there is no answer for it."""
 
 
 class UnsupportedFramework(SeasonedError):

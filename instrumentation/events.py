@@ -35,6 +35,10 @@ KINDS: tuple[str, ...] = (
 """Every kind of event, in the order of its number in the database. Append only. ``gap`` says that events were
 lost here, because the journal itself could not be written, and how many."""
 
+UNKNOWN = "unknown"
+"""What an event is called whose kind this version of the package does not know: a newer one has recorded it. Its
+payload is the ``number`` of its kind, and what is ``stored`` of it."""
+
 KIND_NUMBER: dict[str, int] = {kind: number for number, kind in enumerate(KINDS)}
 
 TEXT_KEYS: dict[str, tuple[str, ...]] = {
@@ -116,7 +120,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         """The event as ``seasoned show --json`` prints it: one flat dictionary."""
         out: dict[str, Any] = {"seq": self.seq, "kind": self.kind, "at": self.at, "turn": self.turn}
         out[AGENT_KEY.get(self.kind, "agent")] = self.agent
-        for key in PAYLOAD_KEYS[self.kind]:
+        for key in PAYLOAD_KEYS.get(self.kind, ()):
             out[key] = self.payload.get(key)
         for key, value in self.payload.items():
             if key not in out:

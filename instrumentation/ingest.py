@@ -205,12 +205,13 @@ class Ingester:
         if any(self._behind(one) and not one.own for one in found):
             self._refresh()
         chunks: list[Chunk] = []
+        begun: set[str] = set()
         for one in found:
             if most <= 0:
                 break
-            if not self._behind(one):
-                continue
             segment = one.segment
+            if not self._behind(one) or segment.writer in begun:
+                continue
             try:
                 chunk = tail.read(segment, self._offsets.get(segment[:2], 0), most, sealed=one.sealed)
             except tail.OtherVersion as error:
@@ -225,6 +226,8 @@ class Ingester:
             if chunk is not None:
                 chunks.append(chunk)
                 most -= chunk.end - chunk.start
+                if chunk.end < one.size:  # what comes after it in the next segment is for the next batch
+                    begun.add(segment.writer)
         return chunks
 
     def _behind(self, one: _Found) -> bool:

@@ -160,7 +160,7 @@ def unpack_prompt(value: Any) -> StoredPrompt | None:
     for entry in new or ():
         role, name, content, rest = [*entry, None, None, None, None][:4]
         if role.__class__ is int:
-            role = ROLES[role]
+            role = ROLES[role] if role < len(ROLES) else f"role {role}"  # of a newer version
         elif isinstance(role, list):
             role = role[0]
         messages.append((role, name, content, rest))

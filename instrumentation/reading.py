@@ -155,6 +155,10 @@ def runs(
     text: str | None = None,
     run_ids: Collection[str] | None = None,
     judged: bool | None = None,
+    session_id: str | None = None,
+    framework: str | None = None,
+    cost_above: float | None = None,
+    errors: bool | None = None,
     limit: int | None = None,
     newest_first: bool = True,
 ) -> list[RunRecord]:
@@ -170,22 +174,29 @@ def runs(
         text: only those in which it occurs, in whatever place, in capitals or not.
         run_ids: only these.
         judged: only those whose present end the rules have been asked about, or have not.
+        session_id: only those of this conversation.
+        framework: only those that this adapter recorded.
+        cost_above: only those that are known to have cost more, in US dollars.
+        errors: only those with errors, or without.
         limit: at most so many.
         newest_first: the other way round if False.
     """
     query = _records()
-    if namespace is not None:
-        query = query.where(runs_table.c.namespace == namespace)
-    if domain is not None:
-        query = query.where(runs_table.c.domain == domain)
+    exactly = {"namespace": namespace, "domain": domain, "session_id": session_id, "framework": framework,
+               "judged": judged}  # fmt: skip
+    for column, value in exactly.items():
+        if value is not None:
+            query = query.where(runs_table.c[column] == value)
     if success is None:
         query = query.where(runs_table.c.success.is_(None))
     elif success is not _ANY:
         query = query.where(runs_table.c.success.is_(success))
     if since_ns is not None:
         query = query.where(runs_table.c.started_at >= since_ns)
-    if judged is not None:
-        query = query.where(runs_table.c.judged.is_(judged))
+    if cost_above is not None:
+        query = query.where(runs_table.c.cost_usd > cost_above)
+    if errors is not None:
+        query = query.where(runs_table.c.errors > 0 if errors else runs_table.c.errors == 0)
     if text is not None:
         said = mentioning(connection, text)
         run_ids = said if run_ids is None else said & set(run_ids)

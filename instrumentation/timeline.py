@@ -6,13 +6,13 @@ time, and of the prompts, each of which repeats the one before, only the last of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import select
 
 from .errors import NotFound
-from .events import KIND_NUMBER, KINDS, TEXT_KEYS, Event, Line, encode
+from .events import KIND_NUMBER, KINDS, TEXT_KEYS, UNKNOWN, Event, Line, encode
 from .packing import StoredPrompt, numbers, unpack, unpack_prompt
 from .prompts import with_block
 from .schema import events as events_table
@@ -32,7 +32,14 @@ _decode = msgspec.json.decode
 
 
 def events(
-    connection: Connection, run_id: str, *, prompts: bool = False, kinds: Collection[str] | None = None
+    connection: Connection,
+    run_id: str,
+    *,
+    prompts: bool = False,
+    kinds: Collection[str] | None = None,
+    turn: int | None = None,
+    seq: int | None = None,
+    place: Place | None = None,
 ) -> Generator[Event, None, None]:
     """The events of a run, in order: by time, then journal, then number.
 
@@ -41,21 +48,25 @@ def events(
     Args:
         connection: from :meth:`.store.Store.reading`; it must stay open while events are taken.
         run_id: the run's full id.
-        prompts: whether model calls have a ``prompt``: the list of messages as sent, the injected block among them.
-            The dictionaries in it are shared between calls: do not change them.
+        prompts: whether model calls have a ``prompt``: the list of messages as sent, the injected block among them,
+            and ``injected``, that block alone. The dictionaries in it are shared between calls: do not change them.
         kinds: only events of these kinds.
+        turn: only those of this turn.
+        seq: only those with this number.
+        place: only those in this part of the run.
 
     Raises:
         NotFound: there is no such run.
     """
-    return _stream(connection, _numbered(connection, [run_id]), prompts=prompts, kinds=kinds)
+    part = _Part(kinds, turn, seq, place or Place())
+    return _stream(connection, _numbered(connection, [run_id]), part, prompts=prompts)
 
 
 def tree_events(
     connection: Connection, run_id: str, *, prompts: bool = False, kinds: Collection[str] | None = None
 ) -> Generator[Event, None, None]:
     """The events of a run and of all runs inside it, in one order; otherwise as :func:`events`."""
-    return _stream(connection, _numbered(connection, tree(connection, [run_id])), prompts=prompts, kinds=kinds)
+    return _stream(connection, _numbered(connection, tree(connection, [run_id])), _Part(kinds), prompts=prompts)
 
 
 def tree(connection: Connection, run_ids: Iterable[str]) -> list[str]:
@@ -111,10 +122,56 @@ def _numbered(connection: Connection, run_ids: Sequence[str]) -> dict[int, str]:
     return found
 
 
+class Place(NamedTuple):
+    """A part of a run.
+
+    Attributes:
+        from_ns, until_ns: its first and last moment, in nanoseconds since the epoch; None is no bound.
+        stretch: the journal's number and the first and last offset in it, where the part is known to lie within.
+    """
+
+    from_ns: int | None = None
+    until_ns: int | None = None
+    stretch: tuple[int, int, int] | None = None
+
+    def of(self, query: Any) -> Any:  # a Select of whatever columns; its type has one argument for each
+        """The query with these conditions."""
+        table = events_table.c
+        if self.from_ns is not None:
+            query = query.where(table.at >= self.from_ns)
+        if self.until_ns is not None:
+            query = query.where(table.at <= self.until_ns)
+        if self.stretch is not None:
+            journal, low, high = self.stretch
+            # by the primary key: the index of runs would be asked for the whole run
+            query = query.where(table.journal_pk == journal, table.offset.between(low, high))
+        return query
+
+
+class _Part(NamedTuple):
+    """Which events of the runs are wanted; None is no condition."""
+
+    kinds: Collection[str] | None = None
+    turn: int | None = None
+    seq: int | None = None
+    place: Place = Place()
+
+    def of(self, query: Any) -> Any:  # a Select of whatever columns; its type has one argument for each
+        """The query with these conditions."""
+        table = events_table.c
+        if self.kinds is not None:
+            query = query.where(table.kind.in_([KIND_NUMBER[kind] for kind in self.kinds]))
+        if self.turn is not None:
+            query = query.where(table.turn == self.turn)
+        if self.seq is not None:
+            query = query.where(table.seq == self.seq)
+        return self.place.of(query)
+
+
 def _stream(
-    connection: Connection, numbered: Mapping[int, str], *, prompts: bool, kinds: Collection[str] | None
+    connection: Connection, numbered: Mapping[int, str], part: _Part, *, prompts: bool
 ) -> Generator[Event, None, None]:
-    history = _Prompts(connection, numbered) if prompts else None
+    history = _Prompts(connection, numbered, part.place.until_ns) if prompts else None
     table = events_table.c
     query = (
         select(table.run_pk, journals.c.writer, table.seq, table.kind, table.at, table.turn, table.agent, table.payload)
@@ -123,13 +180,14 @@ def _stream(
         .order_by(table.at, journals.c.writer, table.seq, table.journal_pk, table.offset)
         .execution_options(yield_per=BLOCK)
     )
-    if kinds is not None:
-        query = query.where(table.kind.in_([KIND_NUMBER[kind] for kind in kinds]))
-    with connection.execute(query) as result:
+    with connection.execute(part.of(query)) as result:
         for block in result.partitions():
             payloads: list[dict[str, Any]] = []
             wanted: set[int] = set()
             for row in block:
+                if not 0 <= row.kind < len(KINDS):
+                    payloads.append({"number": row.kind, "stored": row.payload})
+                    continue
                 payload = unpack(KINDS[row.kind], row.payload)
                 if history is None:
                     payload.pop("prompt", None)
@@ -137,11 +195,14 @@ def _stream(
                 payloads.append(payload)
             known = fetch_texts(connection, wanted)
             for row, payload in zip(block, payloads, strict=True):
+                kind = KINDS[row.kind] if 0 <= row.kind < len(KINDS) else UNKNOWN
                 if history is not None and row.kind == _MODEL_CALL:
                     payload["prompt"] = history.prompt(row.run_pk, row.writer, row.agent, row.seq, known)
-                _fill(KINDS[row.kind], payload, known)
+                    payload["injected"] = history.injected
+                if kind != UNKNOWN:
+                    _fill(kind, payload, known)
                 yield Event(
-                    run_id=numbered[row.run_pk], writer=row.writer, seq=row.seq, kind=KINDS[row.kind], at=row.at,
+                    run_id=numbered[row.run_pk], writer=row.writer, seq=row.seq, kind=kind, at=row.at,
                     turn=row.turn, agent=row.agent, payload=payload,
                 )  # fmt: skip
 
@@ -170,7 +231,10 @@ class _Prompts:
     Where it is another (two calls at once), the way back is gone through the stored prompts, which are small.
     """
 
-    def __init__(self, connection: Connection, numbered: Mapping[int, str]) -> None:
+    injected: str | None = None
+    """The block in the prompt that was last put together."""
+
+    def __init__(self, connection: Connection, numbered: Mapping[int, str], until_ns: int | None) -> None:
         self._connection = connection
         self._stored: dict[tuple[int, str, int], StoredPrompt | None] = {}
         self._last: dict[tuple[int, str, str | None], tuple[int, _Messages]] = {}
@@ -181,10 +245,10 @@ class _Prompts:
             .where(table.run_pk.in_(list(numbered)), table.kind == _MODEL_CALL)
             .execution_options(yield_per=BLOCK)
         )
-        with connection.execute(query) as result:
-            for run_pk, writer, seq, payload in result:
-                prompt = unpack_prompt(unpack("model_call", payload)["prompt"])
-                self._stored[run_pk, writer, seq] = prompt
+        with connection.execute(Place(until_ns=until_ns).of(query)) as result:
+            for row in result:
+                prompt = unpack_prompt(unpack("model_call", row.payload)["prompt"])
+                self._stored[row.run_pk, row.writer, row.seq] = prompt
 
     def prompt(
         self, run_pk: int, writer: str, agent: str | None, seq: int, known: Mapping[int, str]
@@ -203,6 +267,7 @@ class _Prompts:
                 break
             chain.append((at, stored))
             at = stored.base
+        self.injected = None
         if not chain:
             return None
         if len(chain) > 1:
@@ -218,7 +283,7 @@ class _Prompts:
             messages = messages + [_message(*entry, known) for entry in stored.new]
         self._last[run_pk, writer, agent] = (seq, messages)
         block = chain[0][1].block
-        injected = known.get(block) if block is not None else None
+        injected = self.injected = known.get(block) if block is not None else None
         return with_block(messages, injected) if injected else list(messages)
 
 

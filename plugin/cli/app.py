@@ -19,7 +19,22 @@ from typer.core import TyperGroup
 from typer.main import get_command_name
 
 from ...instrumentation.errors import SeasonedError
-from . import capture, doctor, growing, judging, library, looking, output, recording, running
+from . import (
+    capture,
+    differing,
+    doctor,
+    exporting_runs,
+    growing,
+    judging,
+    library,
+    looking,
+    output,
+    recording,
+    replaying,
+    reporting,
+    running,
+    tailing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +48,10 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (running.install_hook, "Start here"),
     (looking.runs, "Look"),
     (looking.show, "Look"),
+    (replaying.replay, "Look"),
+    (differing.diff, "Look"),
+    (tailing.tail, "Look"),
+    (reporting.report, "Look"),
     (growing.growth, "Look"),
     (growing.agents, "Look"),
     (growing.prompt, "Look"),
@@ -42,6 +61,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (judging.feedback, "Judge"),
     (capture.capture, "Keep"),
     (recording.import_, "Keep"),
+    (exporting_runs.export, "Keep"),
     (recording.flush, "Keep"),
     (recording.ingest, "Keep"),
     (library.learn, "Keep"),

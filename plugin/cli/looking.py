@@ -1,17 +1,25 @@
-"""Commands that look at what was recorded and learned: ``runs``, ``show``, ``growth`` and ``prompt``."""
+"""``seasoned runs`` and ``seasoned show``: what was recorded, as a list and run by run."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Annotated, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from ...instrumentation.describing import duration, money, verdict
+from ...instrumentation.errors import NotFound
 from ..ending import hint
 from . import options, output
 
 if TYPE_CHECKING:
+    from rich.text import Text
+    from sqlalchemy import Connection
+
     from ...instrumentation.reading import RunRecord
+    from ..runtime import Workspace
+    from .transcript import Inside
 
 
 SHOWN_RUNS = 50
@@ -20,6 +28,9 @@ SHOWN_RUNS = 50
 
 WIDE = 130
 """Columns of a terminal from which on the table of runs has all its columns."""
+
+RULE = 100
+"""Columns of the rules between turns, if the terminal has as many."""
 
 
 def runs(
@@ -31,6 +42,12 @@ def runs(
     unknown: Annotated[bool, typer.Option("--unknown", help="Only runs that nobody has judged.")] = False,
     since: options.Since = None,
     text: options.Text = None,
+    session: options.Session = None,
+    framework: options.Framework = None,
+    cost_above: Annotated[
+        float | None, typer.Option("--cost-above", min=0, metavar="USD", help="Only runs that cost more US dollars.")
+    ] = None,
+    errors: Annotated[bool, typer.Option("--errors", help="Only runs with errors.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many, the newest.")] = None,
     no_flush: options.NoFlush = False,
     json: options.Json = False,
@@ -38,6 +55,8 @@ def runs(
     db: options.Db = None,
 ) -> None:
     """List recorded runs, the newest first. In a terminal, 50 of them unless --limit says otherwise.
+
+    Runs inside others are marked with an arrow.
 
     JSON: [{run_id, session_id, namespace, task, domain, framework, agents, started_at, duration_s, messages,
     tool_calls, errors, success, quality, outcome_source, cost_usd, ...}].
@@ -48,7 +67,10 @@ def runs(
         raise typer.BadParameter("give at most one of --success, --failure and --unknown", param_hint="--success")
     filters: dict[str, Any] = {
         "agent": agent, "domain": domain, "namespace": namespace, "since_ns": options.when(since), "text": text,
+        "session_id": session, "framework": framework, "cost_above": cost_above,
     }  # fmt: skip
+    if errors:
+        filters["errors"] = True
     if success or failure or unknown:
         filters["success"] = True if success else False if failure else None
     config = options.configured(home, db, namespace=namespace)
@@ -69,7 +91,11 @@ def runs(
     if found:
         output.show(_table(found))
     else:
-        output.hint(f"No run fits in {config.home_path}." if any(filters.values()) else options.nothing_yet(config))
+        output.hint(
+            f"No run fits in {config.home_path}."
+            if any(value is not None for value in filters.values()) or "success" in filters
+            else options.nothing_yet(config)
+        )
     if more and limit is None:
         output.hint(f"Only the newest {shown} are shown; --limit N shows more.")
     if waiting:
@@ -90,14 +116,6 @@ def without_outcome(connection: Any, namespace: str | None = None) -> int:
     if namespace is not None:
         query = query.where(table.c.namespace == namespace)
     return int(connection.execute(query).scalar_one())
-
-
-def verdict(record: RunRecord) -> str:
-    """A run's outcome in a word or two, such as ``success 0.9``."""
-    if record.success is None:
-        return "unknown" if record.status == "finished" else "running"
-    word = "success" if record.success else "failure"
-    return word if record.quality is None else f"{word} {record.quality:.2g}"
 
 
 def _table(found: list[RunRecord]) -> Any:
@@ -121,7 +139,7 @@ def _table(found: list[RunRecord]) -> Any:
         task = output.elastic(("↳ " if record.parent_run_id else "") + (record.task or ""), 60)
         if wide:
             agents = output.elastic(", ".join(record.agents), 30)
-            cost = "" if record.cost_usd is None else output.money(record.cost_usd)
+            cost = "" if record.cost_usd is None else money(record.cost_usd)
             counts = (str(record.messages), str(record.tool_calls), errors)
             made.add_row(run, f"{started:%Y-%m-%d %H:%M}", domain, agents, *counts, outcome, cost, task)
         else:
@@ -147,37 +165,84 @@ def show(
     each kind are in docs/cli.md.
     """
     from ...instrumentation import reading
-    from . import transcript
+    from . import condition, transcript
 
     config = options.configured(home, db)
-    with options.records(config, update=not no_flush) as (_, connection):
+    with options.records(config, update=not no_flush) as (opened, connection):
         record = reading.find(connection, run)
         # closed before the connection, also where the reader of our output goes away in the middle
-        with contextlib.closing(reading.events(connection, record.run_id, prompts=prompts)) as recorded:
-            events = (event for event in recorded if turn is None or event.turn == turn)
+        with contextlib.closing(reading.events(connection, record.run_id, prompts=prompts, turn=turn)) as recorded:
             if json:
-                public = (transcript.event_json(event, prompts=prompts) for event in events)
+                public = (transcript.event_json(event, prompts=prompts) for event in recorded)
                 output.print_json_stream({"run": record.public()}, "events", public)
                 return
-            output.show_each([*_heading(record), ""])
-            output.show_each(transcript.lines(events, start_ns=record.started_ns, full=full))
+            first = next(recorded, None) if turn is not None else None
+            if turn is not None and first is None:
+                _no_turn(opened, record.run_id, turn)
+            output.show_each(_heading(record))
+            console = output.console()
+            made = transcript.Transcript(
+                start_ns=record.started_ns,
+                full=full,
+                prompts=prompts,
+                width=min(console.width, RULE),
+                room=max(20, console.width - len(transcript.INDENT) - 4) if console.is_terminal and not full else None,
+                colours=output.coloured(console),
+                inside=_inside(connection, record.run_id) if turn is None else (),
+            )
+            output.show_each(made.lines(recorded if first is None else chain([first], recorded)))
+        missing = made.missing if turn is None else 0
+        said = condition.notes(config, connection, record, missing)
+        output.show_each(["", *(output.plain(note, "yellow") for note in said)] if said else [])
 
 
-def _heading(record: RunRecord) -> list[Any]:
+def _no_turn(opened: Workspace, run_id: str, turn: int) -> NoReturn:
+    from ...instrumentation.steps import Turns
+
+    Turns(opened.store.reading, run_id).numbered(turn)
+    raise NotFound(f"run {run_id} has no turn {turn}")
+
+
+def _inside(connection: Connection, run_id: str) -> list[Inside]:
+    """The runs directly inside a run, by when they began."""
+    from sqlalchemy import select
+
+    from ...instrumentation.schema import runs as table
+    from ...instrumentation.schema import texts
+    from .transcript import Inside
+
+    query = (
+        select(table.c.started_at, table.c.run_id, texts.c.text)
+        .join_from(table, texts, table.c.task_pk == texts.c.text_pk, isouter=True)
+        .where(table.c.parent_run_id == run_id)
+        .order_by(table.c.started_at, table.c.run_id)
+    )
+    return [Inside(*row) for row in connection.execute(query)]
+
+
+def _heading(record: RunRecord) -> list[Text]:
     facts = [
         verdict(record) + (f" ({record.outcome_source})" if record.outcome_source else ""),
         record.domain and f"domain {record.domain}",
         record.framework and f"framework {record.framework}",
-        f"{record.messages} messages",
-        f"{record.model_calls} model calls",
-        f"{record.tool_calls} tool calls",
-        f"{record.errors} errors",
-        None if record.cost_usd is None else output.money(record.cost_usd),
-        None if record.duration_s is None else output.duration(record.duration_s),
+        _count(record.messages, "message"),
+        _count(record.model_calls, "model call"),
+        _count(record.tool_calls, "tool call"),
+        _count(record.errors, "error"),
+        None if record.cost_usd is None else money(record.cost_usd),
+        None if record.duration_s is None else duration(record.duration_s),
         record.parent_run_id and f"inside {record.parent_run_id}",
     ]
+    colours = {True: "green", False: "red"}
+    line = output.plain(output.one_line(" · ".join(fact for fact in facts if fact), 400), "dim")
+    if record.success is not None:
+        line.stylize(f"not dim {colours[record.success]}", 0, len(verdict(record)))
     return [
         output.plain(f"{record.run_id}  {output.one_line(record.task, 200)}", "bold"),
         output.plain(output.one_line(", ".join(record.agents), 200)),
-        output.plain(output.one_line(" · ".join(fact for fact in facts if fact), 400), "dim"),
+        line,
     ]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import sys
+import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,6 +55,12 @@ Since = Annotated[
     typer.Option(
         "--since", metavar="WHEN", help="Only runs since a date (2026-01-31) or for the last 90m, 2h, 3d, 1w."
     ),
+]
+Session = Annotated[
+    str | None, typer.Option("--session", metavar="ID", help="Only runs of this conversation (see `runs --json`).")
+]
+Framework = Annotated[
+    str | None, typer.Option("--framework", metavar="NAME", help="Only runs that this framework's adapter recorded.")
 ]
 Text = Annotated[str | None, typer.Option("--text", metavar="TEXT", help="Only runs in which this text occurs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -151,6 +159,18 @@ def when(text: str | None, name: str = "--since") -> int | None:
         ) from None
     nanoseconds = int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
     return max(-_MOST, min(_MOST, nanoseconds))
+
+
+@contextlib.contextmanager
+def until_signal() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets, so that a step is never cut in two."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def interactive() -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,8 +10,6 @@ from ...instrumentation.errors import RunFormatError, StoreUnavailable
 from . import options, output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..runtime import Workspace
     from ..service import FlushReport
 
@@ -41,7 +36,7 @@ def import_(
     config = options.configured(home, db, namespace=namespace)
     with options.workspace(config) as opened:
         with output.progress("Importing") as update:
-            result = importing.import_files(opened, files, lambda done: update(done, None))
+            result = importing.import_files(opened, files, lambda done: update(done, None), namespace=namespace)
         report = options.bring_up_to_date(opened, "Learning")
     errors = result["errors"]
     if json:
@@ -114,7 +109,7 @@ def _followed(opened: Workspace) -> FlushReport:
 
     total = FlushReport()
     told: str | None = None
-    with _until_signal() as stop, output.progress("Following the journals") as update:
+    with options.until_signal() as stop, output.progress("Following the journals") as update:
         while True:
             ending = stop.is_set()
             report = opened.flush(options.PATIENCE)
@@ -132,18 +127,6 @@ def _followed(opened: Workspace) -> FlushReport:
             if ending:
                 return total
             stop.wait(FOLLOW_SECONDS)
-
-
-@contextlib.contextmanager
-def _until_signal() -> Iterator[threading.Event]:
-    """An event that SIGINT or SIGTERM sets, so that a step is never cut in two."""
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def rebuild(

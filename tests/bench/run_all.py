@@ -6,7 +6,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ("import", "record", "ingest", "growth", "ag2", "matching", "induction", "procedures", "giving", "frameworks")
+ORDER = (
+    "import",
+    "record",
+    "ingest",
+    "growth",
+    "ag2",
+    "matching",
+    "induction",
+    "procedures",
+    "giving",
+    "frameworks",
+    "replay",
+    "report",
+)
 
 
 def main(names: list[str]) -> int:

@@ -113,6 +113,37 @@ def test_bytes_that_are_no_text(program, record, home):
     assert "UTF-8" in answer.line
 
 
+THAT_LOOK_AT_A_RUN = [("show", "{}"), ("diff", "{}", "{}"), ("tail", "{}"), ("tail", "--run", "{}"), ("replay", "{}")]
+
+
+@pytest.mark.parametrize("arguments", THAT_LOOK_AT_A_RUN)
+def test_a_run_that_is_not_there_or_several(cli, record, home, arguments):
+    def answer(run: str, **options):
+        return cli(*(argument.format(run) for argument in arguments), **options)
+
+    found = answer("r0")
+    assert (found.code, found.out) == (1, "")
+    assert found.line.startswith(f"seasoned: Nothing is recorded in {home}.")
+    first = record()
+    record()
+    found = answer("nowhere")
+    assert (found.code, found.out) == (1, "")
+    assert found.line == "seasoned: there is no run 'nowhere'. List what there is: seasoned runs"
+    found = answer(first[:3])
+    assert (found.code, found.out) == (1, "")
+    assert "is the beginning of several runs" in found.line
+    assert "Give more of the id" in found.line
+
+
+@pytest.mark.parametrize("arguments", [*THAT_LOOK_AT_A_RUN, ("tail",)])
+def test_a_database_that_is_away(cli, record, arguments):
+    record()
+    away = ("--db", "postgresql+psycopg://nobody@127.0.0.1:1/nothing?connect_timeout=1")
+    answer = cli(*(argument.format("last") for argument in arguments), *away)
+    assert (answer.code, answer.out) == (1, "")
+    assert "127.0.0.1" in answer.line
+
+
 # -- the end of every command --------------------------------------------------------------------------------------
 
 

@@ -15,12 +15,13 @@ from seasoned.plugin.cli.app import build
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 COMMANDS = get_command(build()).commands  # type: ignore[attr-defined]
-PRINTS_NO_DATA = {"run"}
+PRINTS_NO_DATA = {"run", "replay"}
 SHARED = {"--home", "--db", "--json", "--no-flush", "--namespace", "--yes", "--help"}
 
 
 def options_of(name: str) -> set[str]:
-    return {option for param in COMMANDS[name].params for option in param.opts if option.startswith("--")}
+    params = COMMANDS[name].params
+    return {option for param in params for option in [*param.opts, *param.secondary_opts] if option.startswith("--")}
 
 
 def chapter(name: str) -> str:
@@ -32,7 +33,9 @@ def chapter(name: str) -> str:
 def test_the_commands_of_the_design_are_there():
     assert set(COMMANDS) == {
         "demo", "run", "install-hook", "capture", "import", "runs", "show", "outcome", "feedback", "flush", "ingest",
-        "rebuild", "forget", "growth", "agents", "prompt", "doctor", "learn", "skills", "similar",
+        "rebuild", "forget", "growth", "agents", "prompt", "doctor", "learn", "skills", "similar", "diff", "tail",
+        "export", "report",
+        "replay",
     }  # fmt: skip
 
 

@@ -8,6 +8,11 @@ import sys
 
 import pytest
 
+from seasoned.instrumentation.guard import Guard
+from seasoned.instrumentation.journal import Writer
+from seasoned.instrumentation.recorder import Recorder
+from seasoned.instrumentation.redaction import Redactor
+
 RUN_KEYS = (
     "run_id", "session_id", "namespace", "task", "domain", "framework", "agents", "started_at", "duration_s",
     "messages", "tool_calls", "errors", "success", "quality", "outcome_source", "cost_usd", "parent_run_id", "status",
@@ -60,6 +65,31 @@ def test_filters(cli, record):
     assert ids("--since", "2999-01-01") == []
     assert ids("--domain", "airline", "--unknown") == [open_]
     assert len(ids("--limit", "2")) == 2
+
+
+def test_filters_by_conversation_framework_cost_and_errors(cli, record, home):
+    cheap, other = record(), record()
+    recorder = Recorder(Writer(home), Redactor(), Guard(), namespace="shop")
+    run = recorder.begin(framework="langgraph", agents=["desk"], session_id="conversation-7", explicit=True)
+    usage = {"usage": {"input_tokens": 1, "output_tokens": 1}, "cost_usd": 0.5}
+    recorder.model_call(run, "desk", [], {"model": "gpt-4o", **usage}, response="x")
+    recorder.record(run, "error", "desk", {"error_type": "ValueError", "error": "no"})
+    recorder.finish(run, "error")
+    recorder.writer.close()
+
+    def ids(*options: str) -> list[str]:
+        return sorted(run["run_id"] for run in cli("runs", "--json", *options).json)
+
+    assert ids("--cost-above", "0.001") == [run.run_id]
+    assert ids("--cost-above", "0.0009") == sorted([cheap, other, run.run_id])
+    assert ids("--cost-above", "0.5") == []
+    assert ids("--session", "conversation-7") == [run.run_id]
+    assert ids("--framework", "langgraph") == [run.run_id]
+    assert ids("--framework", "autogen", "--limit", "1") == [other]
+    assert ids("--errors") == [run.run_id]
+    assert ids("--errors", "--text", "Refund") == []
+    assert cli("runs", "--cost-above", "0").line.startswith("3 runs have no outcome")
+    assert "No run fits" in cli("runs", "--session", "nowhere").err
 
 
 def test_the_table_says_what_lacks_an_outcome_and_how_to_give_one(cli, record):
@@ -177,6 +207,12 @@ def test_json_of_hostile_texts_is_harmless_and_true(cli, record):
         ("runs", "--since", "yesterday"),
         ("runs", "--limit", "0"),
         ("runs", "--nope"),
+        ("runs", "--cost-above", "-1"),
+        ("runs", "--cost-above", "much"),
+        ("diff", "last"),
+        ("replay",),
+        ("tail", "--kind", "nonsense"),
+        ("tail", "-n", "-1"),
         ("show",),
         ("show", "last", "--turn", "x"),
     ],

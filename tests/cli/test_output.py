@@ -8,6 +8,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seasoned.instrumentation.describing import duration, money
 from seasoned.instrumentation.errors import NotFound
 from seasoned.plugin.cli import output
 
@@ -71,7 +72,7 @@ def test_a_stream_is_one_document(capsys):
 
 def test_figures_are_short():
     seconds = (0, 0.00008, 0.0042, 0.15, 0.9999, 3.456, 59.94, 599, 7200)
-    assert [output.duration(value) for value in seconds] == [
+    assert [duration(value) for value in seconds] == [
         "0 ms", "0.08 ms", "4.2 ms", "150 ms", "1000 ms", "3.46 s", "59.9 s", "599 s", "120 min",
     ]  # fmt: skip
-    assert [output.money(value) for value in (0, 0.00421, 0.5, 12.345)] == ["$0", "$0.00421", "$0.5", "$12.35"]
+    assert [money(value) for value in (0, 0.00421, 0.5, 12.345)] == ["$0", "$0.00421", "$0.5", "$12.35"]

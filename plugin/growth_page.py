@@ -10,16 +10,14 @@ from __future__ import annotations
 import os
 import stat
 from datetime import datetime, timezone
-from importlib import resources
 from typing import TYPE_CHECKING, Any
-
-import jinja2
 
 from ..growth.attributes import MIDDLE, MODIFIERS
 from ..growth.history import beginning, domain_name, dominant, history, last_runs, progress, thinned, told
 from ..instrumentation.errors import ConfigError
 from . import growth_svg
-from .cli.output import clean, one_line
+from .cli.output import one_line
+from .report_pages import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,13 +88,7 @@ def _write(path: Path, page: str) -> None:
 
 def render(**data: Any) -> str:
     """The page for what :func:`gather` found."""
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["clean"] = lambda value: clean("" if value is None else str(value))
-    environment.filters["number"] = lambda value: f"{value:,}".replace(",", "\u202f")
-    template = resources.files(str(__package__)) / "templates" / "growth.html.j2"
-    return environment.from_string(template.read_text(encoding="utf-8")).render(data)
+    return environment().get_template("growth.html.j2").render(data)
 
 
 def gather(
@@ -175,6 +167,12 @@ def _agent(
             for run in told(past["events"], complete=complete)[:RUNS_TOLD]
         ],
     }
+
+
+def number(agents: Sequence[dict[str, Any]]) -> None:
+    """Give agents of several :func:`gather` their places in one page."""
+    for place, agent in enumerate(agents, 1):
+        agent["anchor"] = f"agent-{place}"
 
 
 def _skill(skill: Mapping[str, Any], thresholds: Sequence[int]) -> dict[str, Any]:

@@ -1,107 +1,193 @@
-"""A report of one home as a single HTML page, which opens with a double click and needs no network.
+"""A report of recorded runs as a single HTML page, which opens with a double click and needs no network.
 
-Everything in it that was said by users, models or tools is data: it is escaped by the template, freed of control
-characters and of marks that turn the direction of writing, and the page forbids itself scripts and any loading. The
-curves are drawn here, as inline SVG.
+One page is about one run, or about all runs of a home. Everything in it that was said by users, models or tools is
+data: escaped where it stands in the page, put in as text where a script shows it, freed of control characters and of
+marks that turn the direction of writing; and the page forbids itself any script but its own, and any loading.
+
+A page about many runs holds all of them as rows, and of some the details, packed, which are opened on demand. It is
+written piece by piece: of the details only one run's are in memory at a time.
 """
 
 from __future__ import annotations
 
-import itertools
-import json
+import base64
+import hashlib
+import time
 from datetime import datetime, timezone
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-
-from .cli.output import clean
-from .growth_svg import ticks
+from ..instrumentation.errors import ConfigError
+from . import drawings
+from .cli.output import clean, one_line
+from .report_home import gather
+from .report_nodes import ATTRIBUTES, TAGS, json_for_page, pack, to_html
+from .report_pages import environment, source, write_private
+from .report_run import ALONE, EMBEDDED, run_node
+from .report_texts import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
 
-    from ..instrumentation.events import Event
     from ..instrumentation.reading import RunRecord
+    from .config import Config
     from .runtime import Workspace
 
-RUNS_SHOWN = 500
-"""Runs in the table, the newest first; the overview counts all."""
-EVENTS_SHOWN = 400
-"""Events in the transcript."""
-LONG_TEXT = 600
-"""Characters from which a text of the transcript is folded."""
-TEXT_SHOWN = 20_000
-"""Characters of one text of the transcript that are kept."""
-SKILLS_SHOWN = 8
-"""Skills shown for each agent, the highest first; the rest is counted."""
-
-MAX_LEVEL = 10
-WIDTH, HEIGHT, MARGIN_LEFT, MARGIN_BOTTOM, MARGIN_TOP = 480, 190, 48, 24, 12
-"""Size and margins of a curve, in the units of its view box."""
+DETAILS = 100
+"""Runs whose details a report of many holds, unless somebody says otherwise."""
+ROOM = 20_000_000
+"""Bytes of packed details at most, unless somebody asks for a number of runs or for all."""
 
 
 def write_report(
-    workspace: Workspace, path: Path, *, run_id: str | None = None, title: str = "seasoned report"
+    workspace: Workspace,
+    path: Path,
+    *,
+    title: str = "seasoned report",
+    filters: Mapping[str, Any] | None = None,
+    told: str = "",
+    details: int | None = None,
+    progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+    counts: dict[str, int] | None = None,
 ) -> Path:
-    """Write the report of the workspace's namespace to ``path`` and return it.
+    """Write the report of many runs to ``path`` and return it.
 
     Flush before, so that the database is up to date.
 
     Args:
         workspace: whose report.
         path: the file to write.
-        run_id: the run whose transcript is shown; by default the last one.
         title: the page's heading.
+        filters: which runs, as the arguments of :func:`.reading.runs`; by default those of the workspace's namespace.
+        told: the filters in words.
+        details: of how many runs the page holds the details; by default of 100, as far as 20 MB reach.
+        progress: told how many of those are done, of how many.
+        counts: is given ``runs``, how many the report is about.
 
     Raises:
+        ConfigError: where ``path`` cannot be written.
         StoreError: where the database cannot be read.
-        OSError: where ``path`` cannot be written.
     """
+    wanted = {"namespace": workspace.config.namespace} if filters is None else dict(filters)
     with workspace.store.reading() as connection:
-        data = gather(connection, workspace, run_id)
-    page = render(title=title, **data)
-    path.touch(mode=0o600)  # it holds whole conversations, like the database beside it
-    path.write_text(page, encoding="utf-8")
+        data = gather(connection, workspace, wanted)
+        if counts is not None:
+            counts["runs"] = data["all"].runs
+        chosen = data.pop("choose")(DETAILS if details is None else details)
+        numbers: dict[str, int] = {}
+        room = ROOM if details is None else None
+        page = _page(
+            title=title, filters=told, run_html="", details_note=_details_note(len(chosen), data),
+            packed=_packed(
+                connection, chosen, numbers, room, progress, alive(workspace.config, connection)
+            ),
+            page_data=lambda: json_for_page({**_allowed(), "runs": data["table"](numbers)}), **data,
+        )  # fmt: skip
+        _write(path, page)
     return path
 
 
-def render(**data: Any) -> str:
-    """The page for what :func:`gather` found."""
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+def write_run(workspace: Workspace, path: Path, record: RunRecord) -> Path:
+    """Write the report of one run to ``path`` and return it; raises as :func:`write_report`."""
+    with workspace.store.reading() as connection:
+        going_on = alive(workspace.config, connection)
+        node = run_node(connection, record, room=ALONE, now_ns=time.time_ns(), going_on=going_on)
+    title = f"Run {record.run_id}: {one_line(record.task, 80)}"
+    _write(path, _page(title=title, run_html=to_html(node), page_data=lambda: json_for_page(_allowed())))
+    return path
+
+
+def alive(config: Config, connection: Connection) -> Callable[[str], bool | None]:
+    """Tells of a run without an end whether its program is at work here; None where that cannot be known."""
+    from .cli.condition import going_on
+
+    return lambda run_id: going_on(config, connection, run_id)
+
+
+def _write(path: Path, page: Iterator[str]) -> None:
+    try:
+        write_private(path, page)
+    except OSError as error:
+        mend = "make the folder first" if isinstance(error, FileNotFoundError) else "name another file with --out"
+        raise ConfigError(f"the report cannot be written to {path}: {error.strerror or error}; {mend}") from error
+
+
+def _page(**data: Any) -> Iterator[str]:
+    """The page, piece by piece."""
+    made = environment()
+    made.filters["compact"] = _compact
+    made.filters["usd"] = _usd
+    scripts = {"theme_script": source("theme.js"), "script": source("report.js")}
+    hashes = " ".join(f"'sha256-{_hash(text)}'" for text in scripts.values())
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {hashes}; base-uri 'none'; form-action 'none'"
+    return made.get_template("report.html.j2").generate(
+        **data, **scripts, policy=policy, drawings_dark=drawings.variables(drawings.DARK),
+        made_at=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+    )  # fmt: skip
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _allowed() -> dict[str, Any]:
+    return {"tags": sorted(TAGS), "attributes": sorted(ATTRIBUTES)}
+
+
+def _packed(
+    connection: Connection,
+    chosen: Sequence[RunRecord],
+    numbers: dict[str, int],
+    room: int | None,
+    progress: Callable[[int, int | None], None],
+    going_on: Callable[[str], bool | None],
+) -> Iterator[tuple[int, str]]:
+    """The details of these runs, one after the other, as far as there is room; ``numbers`` tells which are there."""
+    now = time.time_ns()
+    for number, record in enumerate(chosen, 1):
+        text = pack(run_node(connection, record, room=EMBEDDED, now_ns=now, going_on=going_on))
+        progress(number, len(chosen))
+        if room is not None:
+            room -= len(text)
+            if room < 0:
+                return
+        numbers[clean(record.run_id)] = number
+        yield number, text
+
+
+def _details_note(chosen: int, data: Mapping[str, Any]) -> str:
+    inside = data["inside"]
+    roots = data["all"].runs - inside
+    if chosen >= roots:
+        note = "Each opens with everything that was recorded of it."
+        return note + (" Those inside another (↳) open with that." if inside else "")
+    return (
+        f"{count(chosen)} of {count(roots)} open with everything that was recorded: the newest, and those in which "
+        "most failed. The others open with their figures and the command that shows the rest; "
+        "seasoned report --runs N, or --all, puts more into the file."
     )
-    environment.filters["clean"] = lambda value: clean("" if value is None else str(value))
-    environment.filters["number"] = lambda value: f"{value:,}".replace(",", "\u202f")
-    environment.filters["compact"] = _compact
-    environment.filters["usd"] = _usd
-    template = resources.files(str(__package__)) / "templates" / "report.html.j2"
-    return environment.from_string(template.read_text(encoding="utf-8")).render(data)
 
 
-def gather(connection: Connection, workspace: Workspace, run_id: str | None = None) -> dict[str, Any]:
-    """What the page shows, as plain data."""
-    from ..instrumentation import reading
+def _compact(value: int) -> str:
+    """A figure that fits a card: from ten thousand on in thousands, millions or billions."""
+    if value < 10_000:
+        return count(value)
+    size, unit = next(pair for pair in ((1e9, "B"), (1e6, "M"), (1e3, "k")) if value >= pair[0])
+    shown = value / size
+    return f"{shown:.{2 if shown < 10 else 1 if shown < 100 else 0}f}\u202f{unit}"
 
-    namespace = workspace.config.namespace
-    every = reading.runs(connection, namespace=namespace)
-    shown = reading.find(connection, run_id) if run_id else next(iter(every), None)
-    curves = _curves(connection, namespace)
-    agents = [_agent(profile, curves.get(profile["agent"], [])) for profile in profiles(workspace, connection)]
-    return {
-        "home": workspace.config.home,
-        "namespace": namespace,
-        "made_at": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "overview": overview(every),
-        "agents": sorted((agent for agent in agents if agent["skills"]), key=lambda agent: -agent["total_xp"]),
-        "runs": [_row(run) for run in every[:RUNS_SHOWN]],
-        "more_runs": max(0, len(every) - RUNS_SHOWN),
-        "last": _row(shown) if shown else None,
-        "transcript": _transcript(reading.events(connection, shown.run_id)) if shown else [],
-    }
+
+def _usd(value: float | None) -> str:
+    if value is None:
+        return "-"
+    if value == 0:
+        return "$0"
+    return f"${value:,.2f}" if value >= 0.1 else f"${value:.4f}"
+
+
+# -- for the demo ------------------------------------------------------------------------------------------------------
 
 
 def profiles(workspace: Workspace, connection: Connection) -> list[dict[str, Any]]:
@@ -112,7 +198,7 @@ def profiles(workspace: Workspace, connection: Connection) -> list[dict[str, Any
 
 
 def overview(every: Sequence[RunRecord]) -> dict[str, Any]:
-    """The figures at the top of the page."""
+    """Sums over these runs."""
     judged = [run for run in every if run.success is not None]
     costs = [run.cost_usd for run in every if run.cost_usd is not None]
     return {
@@ -127,200 +213,3 @@ def overview(every: Sequence[RunRecord]) -> dict[str, Any]:
         "output_tokens": sum(run.output_tokens for run in every),
         "cost_usd": sum(costs) if costs else None,
     }
-
-
-def _compact(value: int) -> str:
-    """A figure that fits a card: from ten thousand on in thousands, millions or billions."""
-    if value < 10_000:
-        return f"{value:,}".replace(",", "\u202f")
-    size, unit = next(pair for pair in ((1e9, "B"), (1e6, "M"), (1e3, "k")) if value >= pair[0])
-    shown = value / size
-    return f"{shown:.{2 if shown < 10 else 1 if shown < 100 else 0}f}\u202f{unit}"
-
-
-def _usd(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"${value:,.2f}" if value >= 0.1 else f"${value:.4f}"
-
-
-def _row(run: RunRecord) -> dict[str, Any]:
-    return {
-        "run_id": run.run_id,
-        "task": run.task or "",
-        "domain": run.domain or "",
-        "agents": list(run.agents or ()),
-        "messages": run.messages,
-        "tool_calls": run.tool_calls,
-        "errors": run.errors,
-        "success": run.success,
-        "outcome_source": run.outcome_source or "",
-        "cost_usd": run.cost_usd,
-        "started_at": _minute(run.started_ns),
-    }
-
-
-def _minute(nanoseconds: int | None) -> str:
-    if nanoseconds is None:
-        return ""
-    return datetime.fromtimestamp(nanoseconds / 1e9, timezone.utc).strftime("%Y-%m-%d %H:%M")
-
-
-# -- growth ----------------------------------------------------------------------------------------------------------
-
-
-def _curves(connection: Connection, namespace: str) -> dict[str, list[int]]:
-    """Each agent's XP after each run that it learned from, in the order of the runs."""
-    from sqlalchemy import func, select
-
-    from ..growth.tables import skill_events
-
-    table = skill_events.c
-    rows = connection.execute(
-        select(table.agent, func.sum(table.xp))
-        .where(table.namespace == namespace, table.event == "xp_gain")
-        .group_by(table.agent, table.at, table.run_id)
-        .order_by(table.agent, table.at, table.run_id)
-    )
-    gains: dict[str, list[int]] = {}
-    for agent, xp in rows:
-        gains.setdefault(agent, []).append(int(xp or 0))
-    return {agent: list(itertools.accumulate(each)) for agent, each in gains.items()}
-
-
-def _agent(profile: dict[str, Any], curve: list[int]) -> dict[str, Any]:
-    skills = profile["skills"]
-    return {
-        "name": profile["agent"],
-        "title": profile["title"],
-        "level": profile["agent_level"],
-        "total_xp": profile["total_xp"],
-        "specialization": profile["specialization"] or "",
-        "runs": profile.get("runs", 0),
-        "runs_succeeded": profile.get("runs_succeeded", 0),
-        "skills": [_skill(skill) for skill in skills[:SKILLS_SHOWN]],
-        "more_skills": max(0, len(skills) - SKILLS_SHOWN),
-        "curve": curve_svg(curve),
-    }
-
-
-def _skill(skill: dict[str, Any]) -> dict[str, Any]:
-    """A skill with how full its bar is: whole levels, and the way to the next by XP."""
-    to_next = skill["xp_to_next"]
-    return {
-        "name": skill["name"],
-        "level": skill["level"],
-        "xp": skill["xp"],
-        "to_next": to_next,
-        "percent": round(100 * skill["level"] / MAX_LEVEL),
-        "used": skill["times_used"],
-        "rate": None if skill["success_rate"] is None else round(100 * skill["success_rate"]),
-        "abilities": skill["abilities"],
-    }
-
-
-def curve_svg(values: Sequence[int]) -> dict[str, Any] | None:
-    """The geometry of a curve of XP over runs, or None where there is nothing to draw.
-
-    Numbers only, so that the template need not trust anything.
-    """
-    if len(values) < 2 or values[-1] <= 0:
-        return None
-    top = values[-1]
-    wide, high = WIDTH - MARGIN_LEFT - 8, HEIGHT - MARGIN_TOP - MARGIN_BOTTOM
-
-    def x(index: float) -> float:
-        return round(MARGIN_LEFT + wide * index / len(values), 1)
-
-    def y(value: float) -> float:
-        return round(MARGIN_TOP + high * (1 - value / top), 1)
-
-    points = [(x(0), y(0)), *((x(index), y(value)) for index, value in enumerate(values, 1))]
-    line = " ".join(f"{px},{py}" for px, py in points)
-    return {
-        "width": WIDTH,
-        "height": HEIGHT,
-        "left": MARGIN_LEFT,
-        "right": WIDTH - 8,
-        "base": y(0),
-        "line": line,
-        "area": f"{line} {points[-1][0]},{y(0)} {MARGIN_LEFT},{y(0)}",
-        "end": points[-1],
-        "y_ticks": [(y(value), value) for value in ticks(top)],
-        "x_ticks": [(x(value), value) for value in ticks(len(values))],
-        "total": top,
-        "runs": len(values),
-    }
-
-
-# -- the transcript --------------------------------------------------------------------------------------------------
-
-
-def _transcript(events: Iterable[Event]) -> list[dict[str, Any]]:
-    out: list[dict[str, Any]] = []
-    start: int | None = None
-    for event in events:
-        start = event.at if start is None else start
-        entry = _entry(event)
-        if entry is None:
-            continue
-        if len(out) == EVENTS_SHOWN:
-            out.append(
-                {"style": "note", "who": "", "what": "The rest is left out here; seasoned show has it.", "text": ""}
-            )
-            break
-        text = entry["text"]
-        entry["cut"] = max(0, len(text) - TEXT_SHOWN)
-        entry["text"] = text[:TEXT_SHOWN]
-        entry["folded"] = len(text) > LONG_TEXT and entry["style"] in ("tool", "note")
-        entry["seconds"] = f"{(event.at - start) / 1e9:.3f}"
-        out.append(entry)
-    return out
-
-
-def _entry(event: Event) -> dict[str, Any] | None:
-    """An event as the page shows it, or None for what only programs want to know."""
-    payload, who = event.payload, event.agent or ""
-    kind = event.kind
-    if kind == "message":
-        if payload.get("role") == "tool" or not payload.get("content"):
-            return None  # told by the tool's result, and by the call
-        style = "user" if payload.get("role") == "user" else "agent"
-        return {"style": style, "who": who, "what": "", "text": _text(payload.get("content"))}
-    if kind == "tool_call":
-        caller = _text(payload.get("caller"))
-        what = f"calls {_text(payload.get('tool'))}" + (f" for {caller}" if caller and caller != who else "")
-        return {"style": "tool", "who": who, "what": what, "text": _json(payload.get("arguments"))}
-    if kind == "tool_result":
-        failed = payload.get("ok") is False
-        what = f"{_text(payload.get('tool'))} {'failed' if failed else 'answered'}"
-        return {"style": "error" if failed else "tool", "who": who, "what": what, "text": _text(payload.get("content"))}
-    if kind == "code_execution":
-        what = f"ran {_text(payload.get('language'))}: exit code {payload.get('exit_code')}"
-        text = f"{_text(payload.get('code'))}\n\n{_text(payload.get('output'))}"
-        return {"style": "tool", "who": who, "what": what, "text": text}
-    if kind == "injection":
-        what = f"was given this in its system prompt ({payload.get('tokens')} tokens)"
-        return {"style": "injected", "who": who, "what": what, "text": _text(payload.get("text"))}
-    if kind == "error":
-        what = f"error {_text(payload.get('error_type'))}"
-        return {"style": "error", "who": who, "what": what, "text": _text(payload.get("error"))}
-    if kind == "human_input":
-        return {"style": "user", "who": who, "what": "typed", "text": _text(payload.get("content"))}
-    if kind == "outcome":
-        success = payload.get("success")
-        what = f"outcome: {'success' if success else 'failure'}, says {_text(payload.get('source'))}"
-        return {"style": "good" if success else "error", "who": "", "what": what, "text": ""}
-    if kind == "gap":
-        return {"style": "error", "who": "", "what": f"{payload.get('lost')} events were lost here", "text": ""}
-    return None
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else _json(value)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str) if value not in (None, {}) else ""

@@ -48,6 +48,11 @@ class Tap:
         """From now on every run is recorded."""
         self._chosen = None
 
+    @property
+    def chooses(self) -> bool:
+        """Whether only runs are recorded that begin with objects that somebody chose."""
+        return self._chosen is not None
+
     def choose(self, thing: Any) -> None:
         """Have the runs of an agent, team or graph recorded, where others are not."""
         chosen, key = self._chosen, id(thing)

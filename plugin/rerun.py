@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "MISTRAL_API_KEY", "AZURE_OPENAI_API_KEY")
 """Variables without which clients cannot even be made. They get a placeholder while every answer is recorded."""
 
+ANSWERS = ("tool_result", "code_execution", "human_input")
+"""Kinds of events that can be served, beside model calls."""
+
 PLACEHOLDER = "not-needed-for-recorded-answers"
 
 _FAMILIES = {
@@ -159,6 +162,8 @@ def execute(
     run = _program(app, args)
     before = runtime.get()
     if before is not None:
+        if before.tap.chooses:
+            raise ConfigError("recording is on for wrapped objects only; call seasoned.disable() before this")
         runtime.disable()
     place = tempfile.TemporaryDirectory(prefix="seasoned-replay-")
     settings = config or original.config
@@ -169,6 +174,8 @@ def execute(
     value: Any = None
     bodies = rerun_langchain.Bodies(script)
     try:
+        if any((replay.record.framework or "").startswith("lang") for replay in original.siblings):
+            bodies.prepare_texts()
         with standing_in(partial(_stand_in, script, bodies)), _keys(from_turn is None):
             active = runtime.enable(settings)
             if active is None:
@@ -177,7 +184,8 @@ def execute(
                 active.recorder.source = f"fork of {original.record.run_id} at turn {from_turn}"
             began = time.time_ns()
             try:
-                value = run()
+                with runtime.held():
+                    value = run()
             except (Exception, SystemExit, asyncio.CancelledError) as raised:  # noqa: BLE001  whatever leaves it is reported
                 error = raised
             active.flush()
@@ -205,10 +213,10 @@ def _script(
         raise ConfigError(
             f"run {record.run_id} happened inside another one, and is played with it: use {record.parent_run_id}"
         )
-    if record.model_calls == 0:
+    if record.model_calls == 0 and (record.source == "import" or not any(original.steps(kinds=ANSWERS))):
         raise ConfigError(
-            f"run {record.run_id} has no recorded model calls, so there is nothing to answer with"
-            + ("; it was imported" if record.source == "import" else "")
+            f"run {record.run_id} has no recorded answers of models"
+            + ("; it was imported" if record.source == "import" else ", tools, programs or people")
             + ". Record the application itself: seasoned run SCRIPT"
         )
     redact = original.redact

@@ -33,7 +33,7 @@ _UNKNOWN = ("_stream_chat_model_events", "_astream_chat_model_events")
 
 
 class Bodies:
-    """The bodies of tools that were replaced, so that they can be put back."""
+    """The bodies of tools, and of models of the older kind, that were replaced, so that they can be put back."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -51,6 +51,28 @@ class Bodies:
                 if inspect.isfunction(found) and all(done[:2] != (owner, name) for done in self._done):
                     self._done.append((owner, name, found))
                     setattr(owner, name, functools.wraps(found)(self._body(found)))
+
+    def prepare_texts(self) -> None:
+        """Replace the bodies of models that take and give a text, which no adapter wraps, as they are used."""
+        base: Any = importlib.import_module("langchain_core.language_models.llms").BaseLLM
+        for name in ("_generate_helper", "_agenerate_helper", "stream", "astream"):
+            found = base.__dict__[name]
+            self._done.append((base, name, found))
+            setattr(base, name, functools.wraps(found)(self._preparing(found)))
+
+    def _preparing(self, raw: Method) -> Method:
+        def prepared(model: Any, *args: Any, **kwargs: Any) -> Any:
+            for owner in type(model).__mro__:
+                for name, make in (("_generate", _texts), ("_agenerate", _texts), ("_stream", _text_stream),
+                                   ("_astream", _text_stream)):  # fmt: skip
+                    found = owner.__dict__.get(name)
+                    if inspect.isfunction(found) and all(done[:2] != (owner, name) for done in self._done):
+                        self._done.append((owner, name, found))
+                        if owner.__name__ != "BaseLLM":  # whose methods say that there are none
+                            setattr(owner, name, functools.wraps(found)(make(self._script, found)))
+            return raw(model, *args, **kwargs)
+
+        return prepared
 
     def _body(self, raw: Method) -> Method:
         def _run(tool: Any, *args: Any, **kwargs: Any) -> Any:
@@ -211,6 +233,58 @@ def _refuse(owner: type, name: str) -> Method:
         raise NotImplementedError(f"{owner.__name__}.{name}: this way of streaming cannot be played from a record yet")
 
     return refused
+
+
+# -- models of the older kind ----------------------------------------------------------------------------------------
+
+
+def _texts(script: Script, raw: Method) -> Method:
+    def answers(prompts: list[str]) -> Any:
+        found = [script.model([{"role": "user", "content": prompt}]) for prompt in prompts]
+        if any(answer is None for answer in found):
+            return None
+        outputs = importlib.import_module("langchain_core.outputs")
+        return outputs.LLMResult(generations=[[outputs.Generation(text=_words(answer))] for answer in found if answer])
+
+    def _generate(self: Any, prompts: list[str], *args: Any, **kwargs: Any) -> Any:
+        result = answers(prompts)
+        return raw(self, prompts, *args, **kwargs) if result is None else result
+
+    async def _agenerate(self: Any, prompts: list[str], *args: Any, **kwargs: Any) -> Any:
+        result = answers(prompts)
+        return await raw(self, prompts, *args, **kwargs) if result is None else result
+
+    return _agenerate if inspect.iscoroutinefunction(raw) else _generate
+
+
+def _text_stream(script: Script, raw: Method) -> Method:
+    def piece(prompt: str) -> Any:
+        answer = script.model([{"role": "user", "content": prompt}])
+        outputs = importlib.import_module("langchain_core.outputs")
+        return None if answer is None else outputs.GenerationChunk(text=_words(answer))
+
+    def _stream(self: Any, prompt: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        chunk = piece(prompt)
+        if chunk is not None:
+            yield chunk
+            return
+        yield from raw(self, prompt, *args, **kwargs)
+
+    async def _astream(self: Any, prompt: str, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        chunk = piece(prompt)
+        if chunk is not None:
+            yield chunk
+            return
+        async for each in raw(self, prompt, *args, **kwargs):
+            yield each
+
+    return _astream if inspect.isasyncgenfunction(raw) else _stream
+
+
+def _words(answer: ModelAnswer) -> str:
+    if answer.error_type:
+        raise raised(answer.error_type, answer.error)
+    return text_of(answer.text)
 
 
 # -- tools ---------------------------------------------------------------------------------------------------------

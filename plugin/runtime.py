@@ -37,7 +37,7 @@ from .manager import Hooks
 from .service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..instrumentation.ingest import Ingester
     from ..instrumentation.store import Store
@@ -226,6 +226,7 @@ class Runtime(Workspace):
 _runtime: Runtime | None = None
 _switch = threading.RLock()
 _registered = False
+_held = False
 
 
 def get() -> Runtime | None:
@@ -267,9 +268,25 @@ def silent_tap() -> Tap:
     return tap
 
 
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Recording stays on within the block, whatever the application does: it is played, and its own wish to switch off
+    (and on again, in a home of its own) is meant for its ordinary work."""
+    global _held
+    _held = True
+    try:
+        yield
+    finally:
+        _held = False
+
+
 def disable(*, timeout: float = EXIT_SECONDS) -> None:
     """Switch recording off: frameworks are as they were, and what was recorded is in the database."""
     global _runtime
+    if _held:
+        if _runtime is not None:
+            _runtime.flush(timeout)
+        return
     with _switch:
         runtime, _runtime = _runtime, None
     if runtime is not None:

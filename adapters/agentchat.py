@@ -29,6 +29,7 @@ import wrapt
 
 from ..instrumentation.errors import UnsupportedFramework
 from ..instrumentation.tap import Support
+from . import AGENTCHAT as FRAMEWORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +43,6 @@ log = logging.getLogger("seasoned")
 
 LINE = "0.7."
 """What the version of a supported distribution begins with."""
-
-FRAMEWORK = "autogen_agentchat"
-"""What runs recorded here have as their framework: the import name."""
 
 
 class AgentChatAdapter:

@@ -12,7 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.runs import CURRENT, Run
-from .agentchat import FRAMEWORK
+from . import AGENTCHAT as FRAMEWORK
 from .agentchat_messages import HANDOFF, is_a, said, source_of, words
 from .agentchat_state import USER, Chat, Core, Place
 from .agentchat_streams import Watcher, awaiting, streaming

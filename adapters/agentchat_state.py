@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.runs import CURRENT, Run
-from .agentchat import FRAMEWORK
+from . import AGENTCHAT as FRAMEWORK
 
 if TYPE_CHECKING:
     from ..instrumentation.tap import Tap

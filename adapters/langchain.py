@@ -32,6 +32,7 @@ import wrapt
 
 from ..instrumentation.errors import UnsupportedFramework
 from ..instrumentation.tap import Support
+from . import LANGCHAIN as FRAMEWORK
 from .patching import Patches
 
 if TYPE_CHECKING:
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from .langchain_state import Core
 
     Part = Callable[[Any, Core, Patches], None]
-
-FRAMEWORK = "langchain"
-"""What runs recorded here have as their framework, LangGraph's included: its graphs are runnables of LangChain."""
 
 _SUPPORTED = ("1",)
 """The major versions of langchain-core that are known."""

@@ -17,7 +17,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from ..instrumentation.runs import CURRENT, Run
-from .langchain import FRAMEWORK
+from . import LANGCHAIN as FRAMEWORK
 from .langchain_messages import Said, given, lean, messages_in
 from .langchain_state import USER, Core, Memory, Node, Scope
 

@@ -171,11 +171,11 @@ class Turns(Sequence[Turn]):
                 .where(table.run_pk == run_pk)
                 .group_by(table.turn)
                 .order_by("first", table.turn)
-                .execution_options(yield_per=1_000)
+                .execution_options(yield_per=10_000)
             )  # fmt: skip
-            for row in connection.execute(query):
-                for values, value in zip(self._facts, row, strict=True):
-                    values.append(value)
+            for block in connection.execute(query).partitions():
+                for values, column in zip(self._facts, zip(*block, strict=True), strict=True):
+                    values.extend(column)
 
     def __len__(self) -> int:
         return len(self._facts[0])

@@ -90,15 +90,18 @@ class Tools:
             return
         elapsed = _clock() - node.started
         try:
-            content, status = output, None
+            content, status, commanded = output, None, False
             if output.__class__ in _PLAIN:
                 pass
             elif hasattr(output, "content"):
                 content, status = output.content, getattr(output, "status", None)
                 node.scope.memory.note(output)
             elif hasattr(output, "goto") and hasattr(output, "update"):  # a Command
-                content = self._commanded(node, output)
-            self._result(node.scope, node.agent, node.name, node.call_id, content, status == "error", elapsed)
+                content, commanded = self._commanded(node, output), True
+            self._result(
+                node.scope, node.agent, node.name, node.call_id, content, status == "error", elapsed,
+                commanded=commanded,
+            )  # fmt: skip
         finally:
             if node.scope.head is node:
                 self.runs.close(node.scope, run_id, None)
@@ -148,7 +151,7 @@ class Tools:
 
     def _result(
         self, scope: Any, agent: str | None, tool: str | None, call_id: Any, content: Any, failed: bool,
-        elapsed: int | None, *, unseen: bool = False,
+        elapsed: int | None, *, unseen: bool = False, commanded: bool = False,
     ) -> None:  # fmt: skip
         if scope.run is None:
             return
@@ -157,6 +160,8 @@ class Tools:
         if failed:
             text = content if isinstance(content, str) else as_text(content)
             payload["error_type"], payload["error"] = _kind(text, tool, unseen=unseen), text.removeprefix("Error: ")
+        if commanded:
+            payload["command"] = True  # it did more than the content says
         if elapsed is not None:
             payload["duration_ms"] = round(elapsed / 1e6, 3)
         self.core.recorder.record(scope.run, "tool_result", agent, payload)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+MAX_ID = 200
+"""Characters of a run's id, as :mod:`..instrumentation.tail` reads them."""
+
 ERROR_MARK = "Error"
 """How the content of a tool's answer begins when the tool failed: AutoGen writes ``Error: ...``."""
 
@@ -149,6 +152,10 @@ def parse(record: Mapping[str, Any] | RecordedRun, place: str = "record") -> Rec
 def _checked(envelope: _Envelope, place: str) -> RecordedRun:
     if not envelope.run_id.strip():
         raise RunFormatError(f"{place}: run_id is empty; give every run an id of its own")
+    if len(envelope.run_id) > MAX_ID:
+        raise RunFormatError(
+            f"{place}: run_id is {len(envelope.run_id)} characters long; at most {MAX_ID} are kept, so shorten it"
+        )
     messages = []
     for index, raw in enumerate(envelope.messages):
         message = _converted(raw, RecordedMessage, place, f"messages[{index}]")

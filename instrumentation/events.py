@@ -185,9 +185,19 @@ def as_text(value: Any) -> str:
 
 
 def encodable(value: Any) -> Any:
-    """A value as it is where JSON can hold it, else as text."""
+    """A value as it is where JSON can hold it; else with what JSON cannot hold in it as text."""
     try:
         encode(value)
     except Exception:  # noqa: BLE001  somebody else's object
+        try:
+            if isinstance(value, str):
+                return storable(value)
+            if isinstance(value, dict):
+                return {storable(key if isinstance(key, str) else as_text(key)): encodable(each)
+                        for key, each in value.items()}  # fmt: skip
+            if isinstance(value, (list, tuple)):
+                return [encodable(each) for each in value]
+        except RecursionError:  # it holds itself
+            pass
         return storable(as_text(value))
     return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Integer, bindparam, cast, func, select, update
+from sqlalchemy import Integer, bindparam, cast, func, or_, select, update
 
 from . import reading
 from .schema import events, journals, meta, runs
@@ -51,7 +51,14 @@ def mark_judged(connection: Connection, run_id: str) -> bool:
     return done.rowcount == 1
 
 
-_WAITING = (runs.c.status == "finished", runs.c.success.is_not(None), runs.c.learned.is_(None))
+FORK = "fork of "
+"""How the source of a run begins that was played from another's record up to a turn. It is a what-if, and most of it
+is copied: nothing is learned from it."""
+
+_WAITING = (
+    runs.c.status == "finished", runs.c.success.is_not(None), runs.c.learned.is_(None),
+    or_(runs.c.source.is_(None), runs.c.source.not_like(FORK + "%")),
+)  # fmt: skip
 
 
 def unlearned(connection: Connection, namespaces: Collection[str]) -> list[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import inspect
 import os
 import runpy
@@ -24,7 +25,9 @@ import tempfile
 import threading
 import time
 import weakref
+from collections import Counter
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +35,19 @@ import msgspec
 
 from ..adapters.patching import standing_in
 from ..instrumentation import reading
-from ..instrumentation.comparing import Difference, compare
+from ..instrumentation.comparing import Difference, Pair, compare
+from ..instrumentation.describing import text_of
 from ..instrumentation.errors import ConfigError, Departed, NotFound
+from ..instrumentation.learning import FORK
+from ..instrumentation.spans import spans
 from . import rerun_agentchat, rerun_classic, rerun_langchain
 from .rerun_script import Edit, Script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from ..instrumentation.reading import RunRecord
+    from ..instrumentation.steps import Step
     from .config import Config
     from .replay import Replay
     from .rerun_script import PromptChange
@@ -51,6 +59,12 @@ KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "MISTRAL_API_KE
 
 ANSWERS = ("tool_result", "code_execution", "human_input")
 """Kinds of events that can be served, beside model calls."""
+
+DONE = ("message", "model_call", "tool_call", "tool_result", "code_execution", "human_input")
+"""Kinds of events that are compared where their order does not count."""
+
+PATIENCE = 60.0
+"""Seconds that threads of the application are waited for."""
 
 PLACEHOLDER = "not-needed-for-recorded-answers"
 
@@ -87,11 +101,26 @@ class Execution:
         self.forked = script.forked
         self.error = error
         self.value = value
+        self._wanted = script.from_turn
+        self._known = script.errors
 
     @property
     def identical(self) -> bool:
-        """Whether the application did again what was recorded: the same messages, tool calls, results and turns."""
-        return self.difference is not None and self.difference.identical and self.departed is None
+        """Whether the application did again what was recorded: the same messages, tool calls, results and turns, and
+        ended as it did. Where branches worked at the same time, their order does not count."""
+        return (
+            self.difference is not None and self.difference.identical and self.departed is None
+            and not self.failed and (self._wanted is None or self.forked)
+        )  # fmt: skip
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error left the application that the record knows nothing of."""
+        error = self.error
+        if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+            return False
+        name = type(error).__name__  # a framework may have made another error of it, with a text that names it
+        return name not in self._known and not any(known in str(error) for known in self._known)
 
     @property
     def turn(self) -> int | None:
@@ -112,8 +141,14 @@ class Execution:
             text = f"the same in all {count} turns, with {self.served} recorded answers"
         elif self.replay is None:
             text = "the application did not begin the recorded run"
+        elif self._wanted is not None:
+            text = f"the fork was not reached: nothing that it waits for came at or after turn {self._wanted}"
+        elif self.turn is not None:
+            text = f"it departs in turn {self.turn}"
+        elif self.difference is not None and self.difference.outcome:
+            text = "its outcome differs"
         else:
-            text = f"it departs in turn {self.turn}" if self.turn is not None else "its outcome differs"
+            text = "it did what was recorded, but did not end so"
         if self.departed:
             text += f": {self.departed}"
         if self.error is not None and not isinstance(self.error, (Departed, SystemExit)):
@@ -167,9 +202,9 @@ def execute(
         runtime.disable()
     place = tempfile.TemporaryDirectory(prefix="seasoned-replay-")
     settings = config or original.config
-    if from_turn is None:
-        settings = msgspec.structs.replace(settings, home=place.name, db=None)
-    settings = msgspec.structs.replace(settings, enabled=True, inject=False, ingest="thread", content=True)
+    settings = msgspec.structs.replace(
+        settings, home=place.name, db=None, enabled=True, inject=False, ingest="thread", content=True
+    )
     error: BaseException | None = None
     value: Any = None
     bodies = rerun_langchain.Bodies(script)
@@ -181,11 +216,11 @@ def execute(
             if active is None:
                 raise ConfigError("recording is switched off by SEASONED_ENABLED=0; unset it to run this")
             if from_turn is not None:
-                active.recorder.source = f"fork of {original.record.run_id} at turn {from_turn}"
+                active.recorder.source = f"{FORK}{original.record.run_id} at turn {from_turn}"
             began = time.time_ns()
             try:
                 with runtime.held():
-                    value = run()
+                    value = _waited(run)
             except (Exception, SystemExit, asyncio.CancelledError) as raised:  # noqa: BLE001  whatever leaves it is reported
                 error = raised
             active.flush()
@@ -197,6 +232,8 @@ def execute(
             runtime.enable(before.config)
     execution = Execution(original, script, error, value)
     _compared(execution, settings, place, began)
+    if execution.forked and execution.replay is not None:
+        _keep(execution.replay, config or original.config, Path(place.name) / "fork.jsonl")
     return execution
 
 
@@ -207,6 +244,10 @@ def _script(
     original: Replay, *, live_tools: bool, strict: bool, from_turn: int | None, edit: Edit | None
 ) -> Script:  # fmt: skip
     record = original.record
+    if edit is not None and sum(value is not None for value in (edit.answer, edit.tool, edit.human)) > 1:
+        raise ConfigError("one edit at a time: what comes after it is not recorded")
+    if from_turn is not None and from_turn > record.turns:
+        raise ConfigError(f"run {record.run_id} has no turn {from_turn} to fork at; its turns are 0 to {record.turns}")
     if edit is not None and from_turn is None:
         raise ConfigError("an edit needs a turn at which it is made; give from_turn (--from TURN)")
     if record.parent_run_id is not None:
@@ -241,27 +282,45 @@ def _program(app: Application, args: Sequence[str]) -> Callable[[], Any]:
 
 def _called(app: Callable[[], Any]) -> Any:
     value = app()
-    if not inspect.iscoroutine(value):
-        return value
+    return asyncio.run(value) if inspect.iscoroutine(value) else value
+
+
+def _waited(run: Callable[[], Any]) -> Any:
+    """What ``run`` returns, once the threads have ended that it leaves behind: a program waits for them as well.
+
+    Where an event loop is at work here (a notebook's), it runs in a thread of its own, for it may want a loop.
+    """
+    before = set(threading.enumerate())
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(value)
-    found: list[Any] = []  # a loop is at work here (a notebook's): another one needs a thread of its own
+        try:
+            return run()
+        finally:
+            _join(before)
+    found: list[Any] = []
 
     def work() -> None:
         try:
-            found.append((asyncio.run(value), None))
+            found.append((run(), None))
         except BaseException as error:  # noqa: BLE001  raised again in the caller's thread
             found.append((None, error))
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,))
     thread.start()
     thread.join()
+    _join(before)
     result, error = found[0]
     if error is not None:
         raise error
     return result
+
+
+def _join(before: set[threading.Thread]) -> None:
+    until = time.monotonic() + PATIENCE
+    for thread in threading.enumerate():
+        if thread not in before and not thread.daemon and thread is not threading.current_thread():
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def _script_run(path: Path, args: list[str]) -> Any:
@@ -269,12 +328,16 @@ def _script_run(path: Path, args: list[str]) -> Any:
     argv, place = sys.argv, str(path.resolve().parent)
     sys.argv = [str(path), *args]
     sys.path.insert(0, place)
+    known = set(sys.modules)
     try:
         return runpy.run_path(str(path), run_name="__main__")
     finally:
         sys.argv = argv
         with contextlib.suppress(ValueError):
             sys.path.remove(place)
+        for name in set(sys.modules) - known:  # so that the next time plays them as they are then
+            if str(getattr(sys.modules[name], "__file__", None) or "").startswith(place + os.sep):
+                del sys.modules[name]
 
 
 @contextlib.contextmanager
@@ -286,7 +349,8 @@ def _keys(needed: bool) -> Iterator[None]:
         yield
     finally:
         for name in missing:
-            os.environ.pop(name, None)
+            if os.environ.get(name) == PLACEHOLDER:
+                del os.environ[name]
 
 
 def _stand_in(
@@ -320,13 +384,38 @@ def _compared(
             for record in reading.runs(connection, since_ns=began, newest_first=False)
             if record.parent_run_id is None
         ]
-    position = [replay.record.run_id for replay in original.siblings].index(original.record.run_id)
-    if position >= len(found):
+    chosen = _counterpart(original, found)
+    if chosen is None:
         opened.close(flush=False)
         weakref.finalize(execution, place.cleanup)
         return
-    execution.replay = Replay(opened, found[position], place=place)
+    execution.replay = Replay(opened, chosen, place=place)
     execution.difference = _differences(original, execution.replay)
+
+
+def _keep(fork: Replay, config: Config, path: Path) -> None:
+    """Put a fork beside the original: it alone, without the program's other runs."""
+    from .importing import import_files
+    from .runtime import Workspace
+
+    fork.export(path)
+    opened = Workspace(config)
+    try:
+        import_files(opened, [path])
+        opened.flush()
+    finally:
+        opened.close(flush=False)
+
+
+def _counterpart(original: Replay, found: list[RunRecord]) -> RunRecord | None:
+    """The run that is the original's now: the same one of those about its task, else the one in its place."""
+    before = [replay.record for replay in original.siblings]
+    here = next(at for at, record in enumerate(before) if record.run_id == original.record.run_id)
+    alike = [record for record in found if record.task == original.record.task]
+    nth = sum(record.task == original.record.task for record in before[:here])
+    if nth < len(alike):
+        return alike[nth]
+    return found[here] if here < len(found) and not alike else None
 
 
 def _differences(left: Replay, right: Replay) -> Difference:
@@ -336,9 +425,36 @@ def _differences(left: Replay, right: Replay) -> Difference:
         pair._replace(changes=tuple(change for change in pair.changes if change.kind != "injection"))
         for pair in found.pairs
     ]
-    outcome = [change for change in found.outcome if right.record.success is not None]
-    difference = Difference(pairs, outcome)
-    for one, other in zip(left.children, right.children, strict=False):
-        inner = _differences(one, other)
-        difference.pairs.extend(inner.pairs)
+    if any(not pair.same for pair in pairs) and _at_once(left) and _done(left) == _done(right):
+        pairs = [Pair(pair.left or pair.right, pair.right or pair.left, ()) for pair in pairs]
+    difference = Difference(pairs, found.outcome if right.record.success is not None else [])
+    for one, other in zip_longest(left.children, right.children):
+        if one is None or other is None:
+            alone = one or other
+            difference.pairs.extend(
+                Pair(turn if one else None, None if one else turn, ()) for turn in (alone.turns if alone else ())
+            )
+        else:
+            difference.pairs.extend(_differences(one, other).pairs)
     return difference
+
+
+def _at_once(replay: Replay) -> bool:
+    """Whether models or tools worked at the same time in a run, so that the order of what they did is chance."""
+    latest = 0
+    work = [span for span in spans(replay.steps()) if span.kind in ("model", "tool", "code")]
+    for span in sorted(work, key=lambda span: span.from_ns):
+        if span.from_ns < latest:
+            return True
+        latest = max(latest, span.until_ns)
+    return False
+
+
+def _done(replay: Replay) -> Counter[tuple[str, ...]]:
+    """What was done and said in a run, in whatever order."""
+    return Counter((step.kind, step.agent or "", text_of(step.payload.get("tool")), step.text, _asked(step))
+                   for step in replay.steps(kinds=DONE))  # fmt: skip
+
+
+def _asked(step: Step) -> str:
+    return text_of(step.payload.get("arguments")) if step.kind == "tool_call" else ""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.agentchat_messages import History
 from ..adapters.classic_state import argument
 from ..instrumentation.describing import text_of
-from .rerun_answers import decoded_calls, raised
+from .rerun_answers import decoded_calls, raised, written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -62,7 +61,11 @@ def result(answer: ModelAnswer) -> Any:
     core = importlib.import_module("autogen_core")
     models = importlib.import_module("autogen_core.models")
     calls = [
-        core.FunctionCall(id=call_id, name=name, arguments=json.dumps(arguments, ensure_ascii=False))
+        core.FunctionCall(
+            id=call_id,
+            name=name,
+            arguments=written(arguments),
+        )
         for call_id, name, arguments in decoded_calls(answer.tool_calls)
     ]
     usage = answer.usage or {}

@@ -6,6 +6,8 @@ Compared is what a record holds: texts after redaction, media by their hash, arg
 from __future__ import annotations
 
 import builtins
+import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -16,6 +18,9 @@ from ..instrumentation.media import slim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+
+_PLACE = re.compile(r" at 0x[0-9a-f]+")
 
 
 class ModelAnswer(NamedTuple):
@@ -113,6 +118,12 @@ def likeness(recorded: list[str], asked: list[str]) -> tuple[int, int]:
     return (last * 2 + (recorded[:1] == asked[:1])), len(set(recorded) & set(asked)) - abs(len(recorded) - len(asked))
 
 
+def _plainly(value: Any) -> Any:
+    """A value without the places in memory that objects without a JSON form tell of."""
+    text = text_of(value)
+    return _PLACE.sub("", text) if " at 0x" in text else value
+
+
 def same_arguments(recorded: Any, given: Any) -> bool:
     """Whether a call has the recorded arguments; what a framework adds of its own (a state, a context) does not
     count."""
@@ -122,8 +133,8 @@ def same_arguments(recorded: Any, given: Any) -> bool:
         except ValueError:
             return recorded == given
     if isinstance(recorded, dict) and isinstance(given, dict):
-        return all(key in given and given[key] == value for key, value in recorded.items())
-    return recorded == given or (recorded in (None, {}) and given in (None, {}))
+        return all(key in given and _plainly(given[key]) == _plainly(value) for key, value in recorded.items())
+    return _plainly(recorded) == _plainly(given) or (recorded in (None, {}) and given in (None, {}))
 
 
 def model_answer(payload: Mapping[str, Any]) -> ModelAnswer:
@@ -142,16 +153,22 @@ def tool_answer(payload: Mapping[str, Any]) -> ToolAnswer:
     return ToolAnswer(ok, payload.get("content"), payload.get("error_type"), payload.get("error"))
 
 
-def decoded_calls(calls: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Id, name and arguments of recorded tool calls; arguments that were no object are one called ``arguments``."""
-    out: list[tuple[str, str, dict[str, Any]]] = []
+def decoded_calls(calls: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, dict[str, Any] | str]]:
+    """Id, name and arguments of recorded tool calls; arguments that are no JSON object stay the text that they were."""
+    out: list[tuple[str, str, dict[str, Any] | str]] = []
     for number, call in enumerate(calls):
         arguments = call.get("arguments")
         if isinstance(arguments, str):
             try:
-                arguments = msgspec.json.decode(arguments)
+                decoded = msgspec.json.decode(arguments)
             except ValueError:
-                arguments = {"arguments": arguments}
-        known = arguments if isinstance(arguments, dict) else {} if arguments is None else {"arguments": arguments}
+                decoded = None
+            arguments = decoded if isinstance(decoded, dict) else arguments
+        known = arguments if isinstance(arguments, (dict, str)) else {} if arguments is None else text_of(arguments)
         out.append((str(call.get("id") or f"call_{number}"), text_of(call.get("name")), known))
     return out
+
+
+def written(arguments: dict[str, Any] | str) -> str:
+    """Arguments as a model writes them."""
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)

@@ -7,12 +7,11 @@ agent's functions for the one call; executors and people answer at once.
 from __future__ import annotations
 
 import importlib
-import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.classic_state import argument
-from .rerun_answers import decoded_calls, raised
+from .rerun_answers import decoded_calls, raised, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,18 +63,19 @@ def response(answer: ModelAnswer, wrapper: Any) -> Any:
     calls = [
         SimpleNamespace(
             id=call_id, type="function",
-            function=SimpleNamespace(name=name, arguments=json.dumps(arguments, ensure_ascii=False)),
+            function=SimpleNamespace(name=name, arguments=written(arguments)),
         )
         for call_id, name, arguments in decoded_calls(answer.tool_calls)
     ]  # fmt: skip
     usage = answer.usage or {}
     sent, got = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
+    finish = answer.finish_reason or ("tool_calls" if calls else "stop")
     message = SimpleNamespace(role="assistant", content=answer.text, tool_calls=calls or None, function_call=None)
     if answer.reasoning:
         message.reasoning_content = answer.reasoning
     made = SimpleNamespace(
         id="recorded", model=answer.model or "recorded", cost=0.0, config_id=0, pass_filter=True,
-        choices=[SimpleNamespace(index=0, message=message, finish_reason=answer.finish_reason or "stop")],
+        choices=[SimpleNamespace(index=0, message=message, finish_reason=finish)],
         usage=SimpleNamespace(prompt_tokens=sent, completion_tokens=got, total_tokens=sent + got),
     )  # fmt: skip
     made.message_retrieval_function = _texts_or_messages
@@ -102,6 +102,8 @@ def _served(script: Script, agent: Any, args: tuple[Any, ...], kwargs: dict[str,
     name = call.get("name") or ""
     if name not in (agent.__dict__.get(_MAP) or {}):  # not by the attribute, whose look-ups the adapter counts
         return None  # the framework says itself that there is no such function
+    if name.startswith("transfer_"):  # the framework's own handoffs: they say where to, and do nothing else
+        return None
     answer = script.tool(name, call.get("arguments") or {})
     if answer is None:
         return None

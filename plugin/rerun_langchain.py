@@ -132,15 +132,17 @@ def message(answer: ModelAnswer) -> Any:
     if answer.error_type:
         raise raised(answer.error_type, answer.error)
     made = importlib.import_module("langchain_core.messages")
-    calls = [
-        {"id": call_id, "name": name, "args": arguments, "type": "tool_call"}
-        for call_id, name, arguments in decoded_calls(answer.tool_calls)
-    ]
+    calls, invalid = [], []
+    for call_id, name, arguments in decoded_calls(answer.tool_calls):
+        kind = "invalid_tool_call" if isinstance(arguments, str) else "tool_call"
+        call = {"id": call_id, "name": name, "args": arguments, "type": kind}
+        (invalid if isinstance(arguments, str) else calls).append(call)
     content = answer.text if isinstance(answer.text, (str, list)) else text_of(answer.text)
     extra = {"reasoning_content": answer.reasoning} if answer.reasoning else {}
     return made.AIMessage(
         content=content,
         tool_calls=calls,
+        invalid_tool_calls=[{**call, "error": None} for call in invalid],
         additional_kwargs=extra,
         usage_metadata=_usage(answer),
         response_metadata={"model_name": answer.model} if answer.model else {},

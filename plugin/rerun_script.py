@@ -17,7 +17,6 @@ import msgspec
 
 from ..instrumentation.describing import text_of
 from ..instrumentation.errors import Departed
-from ..instrumentation.spans import spans
 from .rerun_answers import (
     CodeAnswer,
     ModelAnswer,
@@ -88,6 +87,9 @@ class _Use:
     arguments: Any
     answer: ToolAnswer | None
     open: bool = True
+    ended: int | None = None
+    live: bool = False
+    """Whether it is executed for real: its result was more than its text."""
 
 
 @dataclass
@@ -118,11 +120,13 @@ class Script:
 
     def __post_init__(self) -> None:
         self._calls: list[_Call] = []
+        self._compared: set[str] = set()
         self._uses: list[_Use] = []
         self._by_tool: dict[str, list[_Use]] = {}
         self._codes: deque[_Use] = deque()
         self._humans: dict[str | None, deque[Step]] = {}
-        self._live: set[str] = set()
+        self.errors: set[str] = set()
+        """The types of the errors that are recorded."""
         self._first = 0
         self._lock = threading.RLock()
 
@@ -131,10 +135,14 @@ class Script:
     def add(self, replay: Replay) -> None:
         """Take in a run's answers, those of the runs inside it included. Runs are added in the order of time."""
         run_id = replay.record.run_id
+        if run_id == self.run_id or replay.record.parent_run_id in self._compared:
+            self._compared.add(run_id)
         waiting: dict[tuple[str, str], list[_Use]] = {}
         for step in replay.steps(prompts=True):
             payload = step.payload
             key = text_of(payload.get("tool")), text_of(payload.get("call_id"))
+            if payload.get("error_type"):
+                self.errors.add(text_of(payload["error_type"]))
             if step.kind == "model_call":
                 self._calls.append(_Call(step, run_id, recorded_prompt(payload)))
             elif step.kind == "tool_call":
@@ -145,25 +153,43 @@ class Script:
             elif step.kind == "tool_result":
                 asked = waiting.get(key)
                 if asked:
-                    asked.pop(0).answer = tool_answer(payload)
+                    answered = asked.pop(0)
+                    answered.answer, answered.ended = tool_answer(payload), step.at_ns
+                    answered.live = bool(payload.get("command"))
             elif step.kind == "code_execution":
                 exit_code = payload.get("exit_code")
                 given = CodeAnswer(exit_code if isinstance(exit_code, int) else 1, text_of(payload.get("output")))
                 self._codes.append(_Use(step, run_id, payload.get("code"), ToolAnswer(True, given, None, None)))
             elif step.kind == "transition":
-                reason = text_of(payload.get("reason"))
-                if reason.startswith(COMMANDING):  # the tool's result was more than its text
-                    self._live.add(reason.removeprefix(COMMANDING))
+                self._commanded(run_id, text_of(payload.get("reason")))
             elif step.kind == "human_input":
                 self._humans.setdefault(step.agent, deque()).append(step)
-        children = replay.children
-        if children:
-            work = [span for span in spans(replay.steps(kinds=("tool_call", "tool_result"))) if span.kind == "tool"]
-            for child in children:
-                began = child.record.started_ns
-                self._live.update(span.name for span in work if span.from_ns <= began <= span.until_ns)
-                self.add(child)
+        for child in replay.children:
+            holder = self._holder(run_id, child.record.started_ns, child.record.agents)
+            if holder is not None:
+                holder.live = True
+            self.add(child)
         self._calls.sort(key=lambda call: (call.step.at_ns, call.step.event.writer, call.step.seq))
+
+    def _commanded(self, run_id: str, reason: str) -> None:
+        """A transition that a tool commanded: its last use did more than its text says."""
+        if reason.startswith(COMMANDING):
+            tool = reason.removeprefix(COMMANDING)
+            uses = (use for use in reversed(self._by_tool.get(tool) or ()) if use.run_id == run_id)
+            for use in uses:
+                use.live = True
+                break
+
+    def _holder(self, run_id: str, began: int, agents: Sequence[str]) -> _Use | None:
+        """The tool in which a conversation took place; None where that is not certain, because of several that were
+        at work one may have done what must not be done twice."""
+        found = [
+            use for use in self._uses
+            if use.run_id == run_id and use.step.at_ns <= began and (use.ended is None or began <= use.ended)
+        ]  # fmt: skip
+        named = [use for use in found if use.step.payload.get("tool") in agents]
+        best = named if len(named) == 1 else found
+        return best[0] if len(best) == 1 else None
 
     @property
     def calls(self) -> int:
@@ -219,13 +245,18 @@ class Script:
             Departed: no such call is recorded.
         """
         with self._lock:
+            if self.forked:
+                return None
             use = self._find_use(tool, arguments)
-            if use is not None and self._at_fork(use.step, use.run_id) and self.edit.tool is not None:
-                use.open, self.forked = False, True
-                return ToolAnswer(True, self.edit.tool, None, None)
             if use is not None:
                 use.open = False
-            if self.live_tools or self.forked or tool in self._live:
+                if self._at_fork(use.step, use.run_id):
+                    if self.edit.tool is not None:
+                        self.forked = True
+                        return ToolAnswer(True, self.edit.tool, None, None)
+                    if self._real_from_here():
+                        return None
+            if self.live_tools or (use is not None and use.live):
                 return None
             if use is None:
                 shown = text_of(arguments)[:300]
@@ -243,6 +274,8 @@ class Script:
             if not self._codes:
                 self._depart("the application executes code once more than recorded")
             use = self._codes.popleft()
+            if self._at_fork(use.step, use.run_id) and self._real_from_here():
+                return None
             if text_of(use.arguments).strip() != self.redact(code).strip():
                 self._depart(f"the application executes other code than recorded in turn {use.step.turn}: {code[:300]}")
             self.served += 1
@@ -257,10 +290,13 @@ class Script:
             if not waiting:
                 self._depart(f"the application asks a person ({agent}) once more than recorded")
             step = waiting.popleft()
+            if self._at_fork(step, self.run_id):
+                if self.edit.human is not None:
+                    self.forked = True
+                    return self.edit.human
+                if self._real_from_here():
+                    return None
             self.served += 1
-            if self._at_fork(step, self.run_id) and self.edit.human is not None:
-                self.forked = True
-                return self.edit.human
             return text_of(step.payload.get("content"))
 
     # -- finding ---------------------------------------------------------------------------------------------
@@ -283,7 +319,8 @@ class Script:
         given, uses = self._plain(arguments), self._by_tool.get(tool) or []
         while uses and not uses[0].open:
             uses.pop(0)
-        return next((use for use in uses if use.open and same_arguments(use.arguments, given)), None)
+        fitting = [use for use in uses if use.open and same_arguments(use.arguments, given)]
+        return next((use for use in fitting if same_arguments(given, use.arguments)), fitting[0] if fitting else None)
 
     def _expected(self, tool: str) -> str:
         expected = next((use for use in self._uses if use.open and use.step.payload.get("tool") == tool), None)
@@ -293,10 +330,15 @@ class Script:
         return f"recorded is, in turn {expected.step.turn}, {expected.step.title}"
 
     def _is_live(self, use: _Use) -> bool:
-        return self.live_tools or use.step.payload.get("tool") in self._live
+        return self.live_tools or use.live
 
     def _at_fork(self, step: Step, run_id: str) -> bool:
         return self.from_turn is not None and run_id == self.run_id and step.turn >= self.from_turn
+
+    def _real_from_here(self) -> bool:
+        """Whether the fork begins now: it does not wait for what is to be edited."""
+        self.forked = self.edit == Edit()
+        return self.forked
 
     def _depart(self, why: str) -> NoReturn:
         self.departed = self.departed or why
@@ -309,7 +351,8 @@ class Script:
             tuple(line for line in call.messages if line not in same),
             tuple(line for line in asked if line not in same),
         )  # fmt: skip
-        self.prompt_changes.append(change)
+        if call.run_id in self._compared:
+            self.prompt_changes.append(change)
         if self.strict:
             who = f"{call.step.agent} " if call.step.agent else ""
             self._depart(f"in turn {change.turn} the model of {who}is asked something else than recorded")

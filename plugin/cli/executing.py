@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,15 +39,16 @@ def play(
     from .. import replay, rerun
 
     with replay.load(run, config=config) as original:
-        execution = rerun.execute(
-            original, app, args, live_tools=live_tools, strict=strict, from_turn=from_turn,
-            edit=_edit(edit or []) if edit else None,
-        )  # fmt: skip
+        with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():  # the application's output
+            execution = rerun.execute(
+                original, app, args, live_tools=live_tools, strict=strict, from_turn=from_turn,
+                edit=_edit(edit) if edit else None,
+            )  # fmt: skip
         if json:
             output.print_json(public(execution))
         else:
             _tell(execution)
-        well = execution.identical or execution.forked
+        well = execution.forked if from_turn is not None else execution.identical
     if not well:
         raise typer.Exit(1)
 

@@ -29,6 +29,7 @@ class World:
         self.policy = next((m.content for m in record.messages if m.role == "system"), None) or "You help customers."
         self.opening = said[0].content
         self.turns = sum(message.role == "user" or _ends(message) for message in said)
+        self.replies = sum(message.role == "assistant" for message in said)
         self.tool_names = sorted({call.name for message in said for call in message.tool_calls or ()})
         self.words = {name: deque(m for m in said[1:] if m.agent == name) for name in (AGENT, CUSTOMER)}
         self.results = {name: deque() for name in self.tool_names}
@@ -120,7 +121,7 @@ def classic(world: World) -> None:
     for one in (agent, customer):
         one.register_model_client(Client, who=one.name)
     customer.register_function({name: function_of(world, name) for name in world.tool_names})
-    customer.initiate_chat(agent, message=world.opening, max_turns=200, silent=True)
+    customer.initiate_chat(agent, message=world.opening, max_turns=world.replies, silent=True)
 
 
 # -- AutoGen AgentChat ------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -286,3 +287,84 @@ def test_where_only_wrapped_objects_are_recorded_it_says_so(again, clean_folder)
             execution.original.execute(application)
     finally:
         seasoned.disable()
+
+
+def test_tools_at_the_same_time_are_served_and_never_executed_twice(again):
+    agents, tools = load("autogen_agentchat.agents"), load("autogen_agentchat.tools")
+    core, models = load("autogen_core"), load("autogen_core.models")
+    client = load("autogen_ext.models.replay").ReplayChatCompletionClient
+    info = {"vision": False, "function_calling": True, "json_output": False, "structured_output": False, "family": "x"}
+    wired: list[int] = []
+
+    async def wire(amount: int) -> str:
+        """Wire money."""
+        wired.append(amount)
+        await asyncio.sleep(0.02 if amount == 1 else 0.001)
+        return f"wired {amount}"
+
+    async def application() -> Any:
+        asked = [("wire", {"amount": 1}), ("wire", {"amount": 2}), ("helper", {"task": "Say hello"})]
+        calls = [core.FunctionCall(f"c{n}", json.dumps(given), name) for n, (name, given) in enumerate(asked)]
+        used = models.RequestUsage(prompt_tokens=1, completion_tokens=1)
+        first = models.CreateResult(finish_reason="function_calls", content=calls, usage=used, cached=False)
+        helper = agents.AssistantAgent("helper", client(["Hello."], model_info=info), description="Helps.")
+        desk = agents.AssistantAgent(
+            "desk", client([first, "All done."], model_info=info), tools=[wire, tools.AgentTool(helper)],
+            max_tool_iterations=2,
+        )  # fmt: skip
+        return (await desk.run(task=TASK)).messages[-1].content
+
+    execution = again(application)
+    assert execution.identical, (execution.summary, [p.changes for p in execution.difference.pairs if not p.same])
+    assert sorted(wired) == [1, 2]  # once, when it was recorded
+    assert len(execution.replay.children) == len(execution.original.children) == 1
+
+
+def test_an_application_that_crashes_afterwards_is_not_the_same(again):
+    models, messages = load("langchain_core.language_models"), load("langchain_core.messages")
+
+    def application(crash: bool) -> Any:
+        models.GenericFakeChatModel(messages=iter([messages.AIMessage("Waves.")])).invoke(TASK)
+        if crash:
+            raise ZeroDivisionError("the books do not balance")
+
+    execution = again(lambda: application(crash=False), lambda: application(crash=True))
+    assert not execution.identical
+    assert "did not end so" in execution.summary
+    assert "ZeroDivisionError" in execution.summary
+
+
+def test_a_fork_is_kept_alone_and_teaches_nothing(again, clean_folder):
+    from seasoned.instrumentation import reading
+    from seasoned.plugin.config import Config
+    from seasoned.plugin.rerun_script import Edit
+    from seasoned.plugin.runtime import Workspace
+
+    models, messages = load("langchain_core.language_models"), load("langchain_core.messages")
+
+    def application() -> None:
+        model = models.GenericFakeChatModel(messages=iter([messages.AIMessage(f"Answer {n}.") for n in range(3)]))
+        for number in range(3):
+            with seasoned.run(f"{TASK}, number {number}", domain="harbour") as run:
+                model.invoke(f"{TASK}, number {number}")
+                run.outcome(success=True)
+
+    execution = again(application, from_turn=1, edit=Edit(answer="Something else."))
+    assert execution.forked
+    opened = Workspace(Config(home=str(clean_folder / "home"), namespace="apps"))
+    opened.flush()
+    with opened.store.reading() as connection:
+        runs = reading.runs(connection, newest_first=False)
+    opened.close()
+    assert [run.task for run in runs].count(execution.original.record.task) == 2
+    assert len(runs) == 4
+    forks = [run for run in runs if (run.source or "").startswith("fork of ")]
+    assert [run.learned for run in forks] == [None]
+    assert all(run.learned for run in runs if run not in forks)
+    for wrong in ({"from_turn": 99}, {"from_turn": 1, "edit": Edit(answer="a", tool="b")}):
+        with pytest.raises(ConfigError):
+            execution.original.execute(application, **wrong)
+    missed = execution.original.execute(application, from_turn=1, edit=Edit(tool="no tool is ever used"))
+    assert not missed.forked
+    assert not missed.identical
+    assert "was not reached" in missed.summary

@@ -47,6 +47,12 @@ def described(event: Event) -> tuple[str, str]:
         return agent, text_of(payload)
 
 
+def name_of(text: object) -> str:
+    """A name for a line of plain text: what does not print is escaped, and the rest of a long one cut."""
+    shown = repr(str(text))[1:-1]
+    return shown if len(shown) <= 80 else shown[:79] + "…"
+
+
 def text_of(value: Any) -> str:
     """A value as text: itself, nothing for None, else its JSON."""
     if value is None:

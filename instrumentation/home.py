@@ -23,15 +23,22 @@ DATABASE = "seasoned.db"
 
 
 def prepare(home: Path) -> Path:
-    """Make ``home`` and its journal folder if they are missing; raise :class:`OSError` where that fails."""
+    """Make ``home`` and its journal folder if they are missing; raise :class:`OSError` where that fails.
+
+    A folder that holds something else already (somebody's project) is not made to ignore itself.
+    """
     journals = home / "journal"
     if not journals.is_dir():
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ignore = home / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        if not any(home.iterdir()):
+            (home / ".gitignore").write_text("*\n", encoding="utf-8")
         journals.mkdir(mode=0o700, exist_ok=True)
     return journals
+
+
+def holds_records(home: Path) -> bool:
+    """Whether a folder is a home in which something can have been recorded."""
+    return (home / "journal").is_dir() or (home / DATABASE).exists()
 
 
 def database_url(home: Path) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .describing import text_of
+from .describing import name_of, text_of
 from .steps import Step, steps
 from .timeline import Place
 
@@ -225,4 +225,4 @@ class Moment:
         return [piece for piece in pieces if piece.text]
 
     def __repr__(self) -> str:
-        return f"<Moment of {self.record.run_id} at {self.step!r}>"
+        return f"<Moment of {name_of(self.record.run_id)} at {self.step!r}>"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from sqlalchemy import Connection, func, select
 
-from .describing import described
+from .describing import described, name_of
 from .errors import NotFound
 from .schema import events as events_table
 from .schema import runs as runs_table
@@ -144,7 +144,7 @@ class Turn:
         return iter(self.steps)
 
     def __repr__(self) -> str:
-        return f"<Turn {self.number} of {self.agent}: {self._count} steps>"
+        return f"<Turn {self.number} of {name_of(self.agent)}: {self._count} steps>"
 
 
 class Turns(Sequence[Turn]):

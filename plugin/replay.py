@@ -24,8 +24,10 @@ from sqlalchemy import select
 
 from ..instrumentation import reading, schema
 from ..instrumentation.comparing import compare
+from ..instrumentation.describing import name_of
 from ..instrumentation.errors import Ambiguous, NotFound, RunFormatError
 from ..instrumentation.events import storable
+from ..instrumentation.home import holds_records
 from ..instrumentation.moments import Moment, ToolUse, tool_uses
 from ..instrumentation.steps import Step, Turn, Turns, steps
 
@@ -96,7 +98,7 @@ def _workspace(config: Config, *, update: bool) -> Workspace:
     from . import runtime
 
     active = runtime.get()
-    if config.db is None and not config.home_path.is_dir():
+    if config.db is None and not holds_records(config.home_path):
         raise NotFound(f"nothing was recorded in {config.home_path} yet. Record something: seasoned run SCRIPT")
     if update and active is not None and active.config.database == config.database:
         active.flush()
@@ -385,7 +387,7 @@ class Replay:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Replay {self.record.run_id}: {self.record.messages} messages, {self.record.turns} turns>"
+        return f"<Replay {name_of(self.record.run_id)}: {self.record.messages} messages, {self.record.turns} turns>"
 
 
 def _close(opened: Workspace, place: tempfile.TemporaryDirectory[str] | None) -> None:

@@ -36,7 +36,7 @@ import msgspec
 from ..adapters.patching import standing_in
 from ..instrumentation import reading
 from ..instrumentation.comparing import Difference, Pair, compare
-from ..instrumentation.describing import text_of
+from ..instrumentation.describing import name_of, text_of
 from ..instrumentation.errors import ConfigError, Departed, NotFound
 from ..instrumentation.learning import FORK
 from ..instrumentation.spans import spans
@@ -159,7 +159,7 @@ class Execution:
         return text
 
     def __repr__(self) -> str:
-        return f"<Execution of {self.original.record.run_id}: {self.summary}>"
+        return f"<Execution of {name_of(self.original.record.run_id)}: {self.summary}>"
 
 
 def execute(

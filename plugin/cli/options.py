@@ -127,7 +127,7 @@ def bring_up_to_date(opened: Workspace, description: str = "Bringing the databas
 
 def recorded(config: Config) -> bool:
     """Whether anything can have been recorded: else a command that only reads need not make a database."""
-    return config.db is not None or config.home_path.is_dir()
+    return config.db is not None or home_folder.holds_records(config.home_path)
 
 
 def nothing_yet(config: Config) -> str:

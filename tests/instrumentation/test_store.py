@@ -16,7 +16,8 @@ import sqlalchemy.exc
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-import seasoned.growth.tables  # noqa: F401  its tables are part of the metadata
+import seasoned.growth.tables
+import seasoned.skills_lib.tables  # noqa: F401  their tables are part of the metadata
 from seasoned.instrumentation import migrations
 from seasoned.instrumentation.errors import ConfigError, MissingExtra, StoreUnavailable, StoreVersionError
 from seasoned.instrumentation.schema import metadata

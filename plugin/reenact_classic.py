@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     from .reenact_player import Player
 
 
+def texts_or_messages(response: Any) -> list[Any]:
+    """The texts of a response, or its messages where they carry tool calls: what the framework asks a client for."""
+    out: list[Any] = []
+    for choice in response.choices:
+        reply = choice.message
+        if not reply.tool_calls:
+            out.append(reply.content)
+            continue
+        calls = [{"id": call.id, "type": call.type, "function": dict(vars(call.function))} for call in reply.tool_calls]
+        out.append({"role": "assistant", "content": reply.content, "function_call": None, "tool_calls": calls})
+    return out
+
+
 class ScriptedModel:
     """A model client that answers as recorded, in the form of OpenAI's responses.
 
@@ -54,17 +67,7 @@ class ScriptedModel:
 
     def message_retrieval(self, response: SimpleNamespace) -> list[Any]:
         """The texts of a response, or its messages where they carry tool calls."""
-        out: list[Any] = []
-        for choice in response.choices:
-            reply = choice.message
-            if not reply.tool_calls:
-                out.append(reply.content)
-                continue
-            calls = [
-                {"id": call.id, "type": call.type, "function": dict(vars(call.function))} for call in reply.tool_calls
-            ]
-            out.append({"role": "assistant", "content": reply.content, "function_call": None, "tool_calls": calls})
-        return out
+        return texts_or_messages(response)
 
     def cost(self, response: SimpleNamespace) -> float:  # noqa: ARG002  the framework's signature
         """Nothing: a recorded answer costs nothing again."""

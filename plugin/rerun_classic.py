@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.classic_state import argument
+from .reenact_classic import texts_or_messages
 from .rerun_answers import decoded_calls, raised, written
 
 if TYPE_CHECKING:
@@ -53,12 +54,12 @@ def _create(script: Script, raw: Method) -> Method:
             return raw(self, *args, **config)
         if answer.error_type:
             raise raised(answer.error_type, answer.error)
-        return response(answer, self)
+        return response(answer)
 
     return create
 
 
-def response(answer: ModelAnswer, wrapper: Any) -> Any:
+def response(answer: ModelAnswer) -> Any:
     """A recorded answer in the form of OpenAI's responses, as a wrapper's agents read it."""
     calls = [
         SimpleNamespace(
@@ -78,22 +79,8 @@ def response(answer: ModelAnswer, wrapper: Any) -> Any:
         choices=[SimpleNamespace(index=0, message=message, finish_reason=finish)],
         usage=SimpleNamespace(prompt_tokens=sent, completion_tokens=got, total_tokens=sent + got),
     )  # fmt: skip
-    made.message_retrieval_function = _texts_or_messages
-    del wrapper
+    made.message_retrieval_function = texts_or_messages
     return made
-
-
-def _texts_or_messages(made: Any) -> list[Any]:
-    """The texts of a response, or its messages where they carry tool calls, as ``OpenAIWrapper`` wants them."""
-    out: list[Any] = []
-    for choice in made.choices:
-        message = choice.message
-        if not message.tool_calls:
-            out.append(message.content)
-            continue
-        calls = [{"id": c.id, "type": c.type, "function": dict(vars(c.function))} for c in message.tool_calls]
-        out.append({"role": "assistant", "content": message.content, "function_call": None, "tool_calls": calls})
-    return out
 
 
 def _served(script: Script, agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, Any] | None:

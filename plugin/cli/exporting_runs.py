@@ -60,14 +60,12 @@ def export(
 
     if to is None:
         raise typer.BadParameter("say where to, such as runs.jsonl.gz", param_hint="--to")
-    if success + failure + unknown > 1:
-        raise typer.BadParameter("give at most one of --success, --failure and --unknown", param_hint="--success")
+    verdicts = options.judged(success=success, failure=failure, unknown=unknown)
     filters: dict[str, Any] = {
         "agent": agent, "domain": domain, "since_ns": options.when(since), "text": text, "session_id": session,
         "framework": framework, "cost_above": cost_above, "limit": limit,
     }  # fmt: skip
-    if success or failure or unknown:
-        filters["success"] = True if success else False if failure else None
+    filters.update(verdicts)
     if errors:
         filters["errors"] = True
     filtered = any(value is not None for key, value in filters.items() if key != "success") or "success" in filters

@@ -63,16 +63,14 @@ def runs(
     """
     from ...instrumentation import reading
 
-    if success + failure + unknown > 1:
-        raise typer.BadParameter("give at most one of --success, --failure and --unknown", param_hint="--success")
+    verdicts = options.judged(success=success, failure=failure, unknown=unknown)
     filters: dict[str, Any] = {
         "agent": agent, "domain": domain, "namespace": namespace, "since_ns": options.when(since), "text": text,
         "session_id": session, "framework": framework, "cost_above": cost_above,
     }  # fmt: skip
     if errors:
         filters["errors"] = True
-    if success or failure or unknown:
-        filters["success"] = True if success else False if failure else None
+    filters.update(verdicts)
     config = options.configured(home, db, namespace=namespace)
     if not options.recorded(config):
         output.hint(options.nothing_yet(config))

@@ -81,6 +81,13 @@ def configured(home: Path | None, db: str | None, **given: Any) -> Config:
     return load_config(home=home, db=db, **given)
 
 
+def judged(*, success: bool, failure: bool, unknown: bool) -> dict[str, bool | None]:
+    """The filter ``success`` of :func:`.reading.runs` for three options of which at most one is given."""
+    if success + failure + unknown > 1:
+        raise typer.BadParameter("give at most one of --success, --failure and --unknown", param_hint="--success")
+    return {"success": None if unknown else success} if success or failure or unknown else {}
+
+
 @contextlib.contextmanager
 def workspace(config: Config, *, update: bool = True) -> Iterator[Workspace]:
     """Everything that a command needs, let go of at the end; first the database is brought up to date.

@@ -54,8 +54,7 @@ def report(
 
     JSON: {"report": file, "runs": how many it is about, "bytes": its size}.
     """
-    if success + failure + unknown > 1:
-        raise typer.BadParameter("give at most one of --success, --failure and --unknown", param_hint="--success")
+    verdicts = options.judged(success=success, failure=failure, unknown=unknown)
     if every and runs is not None:
         raise typer.BadParameter("give --runs N or --all, not both", param_hint="--all")
     filters: dict[str, Any] = {
@@ -70,8 +69,8 @@ def report(
     if errors:
         filters["errors"] = True
         told.append("those with errors")
-    if success or failure or unknown:
-        filters["success"] = True if success else False if failure else None
+    filters.update(verdicts)
+    if verdicts:
         told.append("those that succeeded" if success else "those that failed" if failure else "those nobody judged")
     if run is not None and (told or every or runs is not None):
         raise typer.BadParameter("a report of one RUN has no filters, --runs or --all", param_hint="RUN")
